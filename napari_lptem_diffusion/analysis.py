@@ -1,0 +1,133 @@
+"""The whole pipeline: a movie in, rods, tracks and their motion out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
+from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.particles import calibrate, label_image, link, search_range_px
+from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage took and how much it worked on."""
+
+    stage: str
+    seconds: float
+    items: int
+    unit: str
+
+    @property
+    def rate(self) -> float:
+        """Items per second."""
+        return self.items / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known about the rods of a movie; the tables are described in docs/tables.md.
+
+    Attributes
+    ----------
+    movie : Movie
+    settings : Settings
+    measured : mapping of str to float
+        What the movie itself said where a setting was left empty, such as ``rod_length_px``.
+    detections : DataFrame
+        One row per rod and frame; positions in px.
+    tracks : DataFrame
+        The detections that belong to a track, with ``particle``; sorted by particle and frame.
+    motion : Motion
+        ``motion.frames``, ``motion.particles`` and ``motion.msd``; px and frames.
+    times : tuple of StageTime
+    """
+
+    movie: Movie
+    settings: Settings
+    measured: Mapping[str, float]
+    detections: pd.DataFrame
+    tracks: pd.DataFrame
+    motion: Motion
+    times: tuple[StageTime, ...]
+
+    def labels(self, frame: int) -> NDArray[np.int32]:
+        """Return the (y, x) label image of *frame*: 0 = background, particle + 1 on each rod."""
+        rods = self.tracks[self.tracks["frame"] == frame]
+        return label_image(rods, self.movie.shape[1:], rods["particle"].to_numpy() + 1)
+
+    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+        """Write the CSVs and the provenance into *folder* and return it; see `export.save_analysis`."""
+        from napari_lptem_diffusion.export import save_analysis
+
+        return save_analysis(self, folder, overwrite=overwrite)
+
+
+def analyze(
+    movie: Movie | str | Path,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Find the rods of a movie, follow them and judge their motion.
+
+    Parameters
+    ----------
+    movie : Movie or path
+    settings : Settings, optional
+        The defaults measure in the movie whatever they can.
+    progress : callable, optional
+        ``progress(done, total, message)``.
+    should_stop : callable, optional
+        Asked between frames and tracks.
+
+    Raises
+    ------
+    InputError
+        If the movie cannot be used.
+    Stopped
+        If *should_stop* answered True.
+    """
+    settings = settings or Settings()
+    watch = _Stopwatch()
+    movie = movie if isinstance(movie, Movie) else open_movie(movie)
+    movie = movie.calibrated(settings.movie.pixel_size_nm, settings.movie.frame_interval_s)
+
+    detector = calibrate(movie, settings.detection, progress, should_stop)
+    watch.lap("calibrate", len(movie), "frames")
+    detections = detector.detect(movie, progress, should_stop)
+    watch.lap("detect", len(movie), "frames")
+
+    search_range = search_range_px(detections, settings.linking)
+    linking = settings.linking.model_copy(update={"search_range_px": search_range})
+    tracks = link(detections, linking, progress, should_stop)
+    watch.lap("link", len(detections), "rods")
+
+    motion = estimate_diffusion(tracks, settings.diffusion, progress, should_stop)
+    watch.lap("motion", len(motion.particles), "tracks")
+
+    measured = {**detector.measured, "search_range_px": search_range}
+    return Analysis(movie, settings, measured, detections, tracks, motion, tuple(watch.laps))
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self.laps: list[StageTime] = []
+        self._start = time.perf_counter()
+
+    def lap(self, stage: str, items: int, unit: str) -> None:
+        now = time.perf_counter()
+        self.laps.append(StageTime(stage, now - self._start, items, unit))
+        self._start = now
