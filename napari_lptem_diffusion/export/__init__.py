@@ -1,0 +1,1 @@
+"""Export: tables with units, provenance, figures, overlay movie and report."""
