@@ -110,9 +110,7 @@ def waiting_times(waiting: Waiting, count: int, generator: torch.Generator) -> T
     pareto = u ** (-1 / alpha)
     below_one = alpha.clamp(max=0.9999)
     angle = math.pi * below_one
-    mittag_leffler = -u.log() * (angle.sin() / (angle * v).tan() - angle.cos()).clamp(min=1e-12) ** (
-        1 / below_one
-    )
+    mittag_leffler = -u.log() * (angle.sin() / (angle * v).tan() - angle.cos()).clamp(min=1e-12) ** (1 / below_one)
     waits = waiting.shortest[:, None] * torch.where(waiting.mittag_leffler[:, None], mittag_leffler, pareto)
     tail = waiting.alpha.double().clamp(0.01, 0.99)
     waits[:, 0] = torch.where(
@@ -186,9 +184,7 @@ def _gamma(shape: Tensor, generator: torch.Generator) -> Tensor:
     for _ in range(12):
         u, v = (_uniform(tuple(shape.shape), generator, shape.device) for _ in range(2))
         low = (bound * u) <= 1
-        proposal = torch.where(
-            low, (bound * u) ** (1 / shape), -((bound * (1 - u) / shape).clamp(min=1e-300)).log()
-        )
+        proposal = torch.where(low, (bound * u) ** (1 / shape), -((bound * (1 - u) / shape).clamp(min=1e-300)).log())
         accepted = torch.where(low, v <= (-proposal).exp(), v <= proposal ** (shape - 1))
         out = torch.where(out.isnan() & accepted, proposal, out)
     return torch.where(out.isnan(), proposal, out)
