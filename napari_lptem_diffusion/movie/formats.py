@@ -1,0 +1,90 @@
+"""Every format that is read. A new one is a new file and one line in FORMATS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, frame_files, open_folder
+from napari_lptem_diffusion.movie.frames import Recording
+from napari_lptem_diffusion.movie.movie import Movie
+from napari_lptem_diffusion.movie.npy import open_npy
+from napari_lptem_diffusion.movie.tiff import open_tiff
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A kind of movie file: its endings, in lower case, and what reads its header."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    open: Callable[[Path], Recording]
+
+
+FORMATS = (
+    _Format("TIFF stacks", (".tif", ".tiff", ".btf"), open_tiff),
+    _Format("NumPy arrays", (".npy",), open_npy),
+)
+MOVIE_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
+"""Endings of the movie files that are read, in lower case."""
+
+
+def open_movie(path: str | Path, pixel_size_nm: float | None = None, frame_interval_s: float | None = None) -> Movie:
+    """Open a movie: a TIFF or NumPy file, or a folder of JPEG, PNG or TIFF frames; see docs/formats.md.
+
+    Only headers are read. The calibration is what the file states, unless the user says otherwise here.
+
+    Parameters
+    ----------
+    path : str or Path
+    pixel_size_nm, frame_interval_s : float, optional
+        The user's values; they win over the file's.
+
+    Raises
+    ------
+    InputError
+        If the path is no movie that can be read, or a value is out of bounds; one sentence says what is wrong.
+
+    Warns
+    -----
+    InputWarning
+        If the file ends early; the whole frames are kept.
+    """
+    path = Path(path)
+    try:
+        recording = _reader_of(path)(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    name = path.resolve().name if path.is_dir() else path.stem
+    return Movie(recording, name, path).calibrated(pixel_size_nm, frame_interval_s)
+
+
+def looks_like_movie(path: str | Path) -> bool:
+    """Whether *path* is a file with a known ending or a folder with at least two images; opens nothing."""
+    path = Path(path)
+    if path.is_dir():
+        return len(frame_files(path)) > 1
+    return path.suffix.lower() in MOVIE_SUFFIXES
+
+
+def _reader_of(path: Path) -> Callable[[Path], Recording]:
+    """Return what reads *path*, by its ending."""
+    if path.is_dir():
+        return open_folder
+    if not path.exists():
+        raise InputError(f"{path} does not exist, expected a movie file or a folder of frames.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path.name} is empty (0 bytes), expected a movie.")
+    suffix = path.suffix.lower()
+    for known in FORMATS:
+        if suffix in known.suffixes:
+            return known.open
+    if suffix in FRAME_SUFFIXES:
+        raise InputError(f"{path.name} is a single image; a movie of such images is opened by its folder.")
+    readable = ", ".join(f"{known.name} ({' '.join(known.suffixes)})" for known in FORMATS)
+    raise InputError(
+        f"{path.name} is of a format that is not read; what is read: {readable}, and folders of JPEG, PNG or "
+        "TIFF frames."
+    )
