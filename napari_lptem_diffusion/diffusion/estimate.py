@@ -2,9 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.network import (
+    FRAME_QUANTITIES,
+    LOG_CTRW_STEP2,
+    LOG_FBM_STEP2,
+    SHORTEST_TRACK,
+    DilatedNetwork,
+    Prediction,
+    Quantity,
+    load_network,
+    quantiles,
+    weights_hash,
+)
+from napari_lptem_diffusion.diffusion.statistics import (
+    covariance_diffusivity,
+    lags_for,
+    mean_squared_displacement,
+    unwrap_axis,
+)
+from napari_lptem_diffusion.diffusion.tracks import Track, as_observation, split_tracks
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.settings import DiffusionSettings
+
+BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "lptem_diffusion.safetensors"
+LEVELS = (0.05, 0.5, 0.95)
+POSITIONS_PER_BATCH = 16_000
+DIGITS = 4
+"""Decimals of the network's outputs: far below their uncertainty, and above the rounding of different machines."""
+
+Floats = NDArray[np.float64]
+Columns = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -16,12 +55,13 @@ class Motion:
     frames : DataFrame
         One row per particle and frame where the particle was seen, sorted so: ``particle``, ``frame``,
         ``mixing_ratio``, ``alpha_fbm``, ``alpha_ctrw``, each with ``_low`` and ``_high`` (the central
-        90 % interval), and ``change_probability``. NaN for tracks too short for the network.
+        90 % interval), and ``change_probability``. NaN for tracks too short for the network or without any motion.
     particles : DataFrame
         One row per particle, sorted: the same quantities for the whole track, ``frames`` (int, frames in which
-        it was seen), ``first_frame``, ``last_frame``, ``k_fbm``, ``k_ctrw`` (px^2 / frame^alpha, with ``_low`` and ``_high``),
-        ``change_points`` (str, the frames joined by ";"), ``model_mismatch`` (0 to 1),
-        ``rotational_diffusion`` (rad^2 / frame) and its ``_error`` where the angle is known.
+        it was seen), ``first_frame``, ``last_frame``, ``k_fbm``, ``k_ctrw`` (px^2 / frame^alpha, with ``_low``
+        and ``_high``), ``change_points`` (str, the frames joined by ";"), ``model_mismatch`` (0 to 1),
+        ``immobile`` (bool, moves no more than its localization error), ``rotational_diffusion``
+        (rad^2 / frame) and its ``_error`` where the angle is known.
     msd : DataFrame
         Time-averaged mean squared displacement: ``particle``, ``lag`` (frames), ``msd`` (px^2), ``pairs`` (int).
     model_hash : str
@@ -32,3 +72,214 @@ class Motion:
     particles: pd.DataFrame
     msd: pd.DataFrame
     model_hash: str
+
+
+def estimate_diffusion(
+    tracks: pd.DataFrame,
+    settings: DiffusionSettings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    weights: Path = BUNDLED_WEIGHTS,
+) -> Motion:
+    """Judge the motion of every track.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        ``particle``, ``frame``, ``x``, ``y`` (px) and, where known, ``localization_error`` (px, one standard
+        deviation per axis) and ``angle_deg``; from any tool. Gaps are missing frames.
+    settings : DiffusionSettings, optional
+    weights : Path
+        A network written by the training.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be used.
+    Stopped
+        If *should_stop* answered True.
+    """
+    settings = settings or DiffusionSettings()
+    all_tracks = split_tracks(tracks, settings.localization_error_px)
+    judged: dict[int, tuple[Columns, Columns]] = {}
+    able = [track for track in all_tracks if _judgeable(track)]
+    report(progress, should_stop, 0, len(able), "motion")
+    if able:
+        network = load_network(weights)
+        for batch in batches(able):
+            judged.update(_judge(network, batch, settings.exposure_fraction))
+            report(progress, should_stop, len(judged), len(able), "motion")
+    return Motion(
+        frames=_frames_table(all_tracks, judged),
+        particles=_particles_table(all_tracks, judged),
+        msd=_msd_table(all_tracks),
+        model_hash=weights_hash(weights),
+    )
+
+
+def batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
+    """Group tracks of like length so that little is padded and a batch has a bounded size."""
+    batch: list[Track] = []
+    for track in sorted(tracks, key=lambda track: (len(track.positions), track.particle)):
+        if batch and (len(batch) + 1) * len(track.positions) > POSITIONS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(track)
+    if batch:
+        yield batch
+
+
+def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
+    """Pick the displacements at which a stretch begins.
+
+    Parameters
+    ----------
+    probability : array
+        ``(steps,)`` that a change lies within one displacement of here, as the network gives it.
+    reach : int
+        A change is called where its expected number within *reach* displacements exceeds one half; the next one is
+        looked for beyond twice the reach.
+    """
+    expected = np.convolve(probability, np.ones(2 * reach + 1), mode="same") / 3
+    found = []
+    while len(expected) and expected.max() > 0.5:
+        middle = int(expected.argmax())
+        start = max(0, middle - reach)
+        found.append(start + int(probability[start : middle + reach + 1].argmax()))
+        expected[max(0, middle - 2 * reach) : middle + 2 * reach + 1] = 0
+    return sorted(found)
+
+
+def _judgeable(track: Track) -> bool:
+    return int(track.seen.sum()) >= SHORTEST_TRACK and not _is_constant(track)
+
+
+def _is_constant(track: Track) -> bool:
+    return bool(np.nanmax(np.ptp(track.positions[track.seen], axis=0)) == 0)
+
+
+def _judge(
+    network: DilatedNetwork, tracks: Sequence[Track], exposure_fraction: float
+) -> dict[int, tuple[Columns, Columns]]:
+    """Return for each particle the columns of its seen frames and those of the whole track (length 1)."""
+    with torch.inference_mode():
+        read = features(as_observation(tracks, exposure_fraction))
+        prediction = network(read)
+    change = prediction.change.sigmoid().double().numpy()
+    mismatch = prediction.mismatch.sigmoid().double().numpy()
+    whole = _whole_track(prediction, read.scale)
+    judged = {}
+    for row, track in enumerate(tracks):
+        steps = len(track.positions) - 1
+        # A frame is judged by the displacement that leaves it, the last one by the displacement that reaches it.
+        step = np.minimum(np.flatnonzero(track.seen), steps - 1)
+        frames: Columns = {}
+        for quantity in FRAME_QUANTITIES:
+            frames |= _interval(prediction.frames[quantity.name][row, :, step].T, quantity)
+        frames["change_probability"] = change[row, step].round(DIGITS)
+        points = track.first_frame + np.array(find_change_points(change[row, :steps]), dtype=np.float64)
+        one = {name: values[row : row + 1] for name, values in whole.items()}
+        one["model_mismatch"] = mismatch[row : row + 1].round(DIGITS)
+        judged[track.particle] = frames, {**one, "change_points": points}
+    return judged
+
+
+def _whole_track(prediction: Prediction, scale: Tensor) -> Columns:
+    columns: Columns = {}
+    for quantity in FRAME_QUANTITIES:
+        columns |= _interval(prediction.track[quantity.name], quantity)
+    for name, quantity in (("k_fbm", LOG_FBM_STEP2), ("k_ctrw", LOG_CTRW_STEP2)):
+        # MSD(1 frame) = 2 d K with d = 2.
+        step2 = 10 ** quantiles(prediction.track[quantity.name], quantity, LEVELS) * scale.double()[:, None] ** 2
+        low, middle, high = (step2 / 4).numpy().T
+        columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
+    return columns
+
+
+def _interval(logits: Tensor, quantity: Quantity) -> Columns:
+    """Median and central 90 % interval, which takes in the whole of an outermost bin that it reaches."""
+    low, middle, high = quantiles(logits, quantity, LEVELS).numpy().T
+    width = (quantity.high - quantity.low) / quantity.bins
+    low = np.where(low < quantity.low + width, quantity.low, low)
+    high = np.where(high > quantity.high - width, quantity.high, high)
+    name = quantity.name
+    return {name: middle.round(DIGITS), f"{name}_low": low.round(DIGITS), f"{name}_high": high.round(DIGITS)}
+
+
+FRAME_COLUMNS = (
+    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ("", "_low", "_high")),
+    "change_probability",
+)
+PARTICLE_COLUMNS = (
+    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ("", "_low", "_high")),
+    *(f"{name}{end}" for name in ("k_fbm", "k_ctrw") for end in ("", "_low", "_high")),
+    "model_mismatch",
+)
+
+
+def _frames_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, Columns]]) -> pd.DataFrame:
+    tables = []
+    for track in tracks:
+        columns = judged[track.particle][0] if track.particle in judged else {}
+        seen = {"particle": np.full(len(track.frames), track.particle, dtype=np.int64), "frame": track.frames}
+        unknown = np.full(len(track.frames), np.nan)
+        tables.append(pd.DataFrame(seen | {name: columns.get(name, unknown) for name in FRAME_COLUMNS}))
+    empty: dict[str, Any] = {"particle": np.int64, "frame": np.int64} | dict.fromkeys(FRAME_COLUMNS, np.float64)
+    return _stacked(tables, empty)
+
+
+def _particles_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, Columns]]) -> pd.DataFrame:
+    rows = []
+    for track in tracks:
+        columns = judged[track.particle][1] if track.particle in judged else {}
+        turning = covariance_diffusivity(unwrap_axis(track.angle_deg))
+        points = columns.get("change_points", np.empty(0))
+        rows.append(
+            {
+                "particle": track.particle,
+                "frames": int(track.seen.sum()),
+                "first_frame": track.first_frame,
+                "last_frame": track.first_frame + len(track.positions) - 1,
+                **{name: float(columns[name][0]) if columns else np.nan for name in PARTICLE_COLUMNS},
+                "change_points": ";".join(f"{frame:.0f}" for frame in points),
+                "immobile": is_immobile(track),
+                "rotational_diffusion": turning.value,
+                "rotational_diffusion_error": turning.error,
+            }
+        )
+    whole = ("particle", "frames", "first_frame", "last_frame")
+    empty: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(PARTICLE_COLUMNS, np.float64)
+    empty |= {"change_points": "str", "immobile": bool}
+    empty |= {"rotational_diffusion": np.float64, "rotational_diffusion_error": np.float64}
+    return _stacked([pd.DataFrame(rows)] if rows else [], empty)
+
+
+def is_immobile(track: Track) -> bool:
+    """Say whether a track moves no more than its localization error explains, at one frame and at long lags.
+
+    A fifth above the error's own mean squared displacement, 4 sigma^2, is allowed; without a known error only a
+    constant track is immobile.
+    """
+    if _is_constant(track):
+        return True
+    noise = 4 * np.nanmean(track.localization_error**2) if np.isfinite(track.localization_error).any() else 0.0
+    lags = np.unique([1, max(1, len(track.positions) // 4)])
+    msd, _ = mean_squared_displacement(track.positions, lags)
+    return bool(noise > 0 and np.nanmax(msd) < 1.2 * noise)
+
+
+def _msd_table(tracks: Sequence[Track]) -> pd.DataFrame:
+    tables = []
+    for track in tracks:
+        lags = lags_for(len(track.positions))
+        msd, pairs = mean_squared_displacement(track.positions, lags)
+        columns = {"particle": np.full(len(lags), track.particle), "lag": lags, "msd": msd, "pairs": pairs}
+        tables.append(pd.DataFrame(columns))
+    return _stacked(tables, {"particle": np.int64, "lag": np.int64, "msd": np.float64, "pairs": np.int64})
+
+
+def _stacked(tables: list[pd.DataFrame], types: Mapping[str, Any]) -> pd.DataFrame:
+    """Join tables; the columns and their types are there even with no row."""
+    if tables:
+        return pd.concat(tables, ignore_index=True).astype(types)
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})

@@ -121,5 +121,5 @@ def _box_sum(vector: Tensor, length: int) -> Tensor:
     tracks, steps, _ = vector.shape
     lines = vector.transpose(1, 2).reshape(tracks * 2, 1, steps)
     padded = functional.pad(lines, (length // 2, length - length // 2 - 1))
-    total = functional.avg_pool1d(padded, length, 1) * length**0.5
+    total: Tensor = functional.avg_pool1d(padded, length, 1) * length**0.5
     return total.reshape(tracks, 2, steps).transpose(1, 2)

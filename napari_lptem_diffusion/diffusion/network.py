@@ -128,7 +128,8 @@ class DilatedNetwork(nn.Module):
         filtered = self.mix(torch.cat([self.filters(lines[:, : len(CLIPS)]), lines], dim=1))
         one, other = filtered.reshape(tracks, 2, 2, self.architecture.products, steps).unbind(2)
         products = torch.cat([(one * other).sum(1), one.square().sum(1)], dim=1)
-        return products.sign() * products.abs().log1p()
+        compressed: Tensor = products.sign() * products.abs().log1p()
+        return compressed
 
     def _pooled(self, x: Tensor, valid: Tensor) -> Tensor:
         steps = valid.sum(-1)
