@@ -147,7 +147,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         seen = self.look(self.norm(x) * valid)
-        return (x + self.think(functional.gelu(seen))) * valid
+        added: Tensor = (x + self.think(functional.gelu(seen))) * valid
+        return added
 
 
 class _ChannelNorm(nn.Module):

@@ -77,7 +77,8 @@ class TrainingConfig:
         ValueError
             If a name is unknown.
         """
-        return _filled(cls, tomllib.loads(path.read_text(encoding="utf-8")))
+        config: TrainingConfig = _filled(cls, tomllib.loads(path.read_text(encoding="utf-8")))
+        return config
 
 
 def train(

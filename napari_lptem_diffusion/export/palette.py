@@ -90,10 +90,11 @@ class ColourScale:
         Parameters
         ----------
         low, high : array_like
-            Ends of the central 90 % interval, in the units of the column; NaN counts as unknown.
+            Ends of the central 90 % interval, in the units of the column. NaN gives 1: where there is no value,
+            `NO_VALUE_RGB` says so already.
         """
         width = (np.asarray(high, dtype=float) - np.asarray(low, dtype=float)) / (self.high - self.low)
-        doubt = np.clip(np.nan_to_num(width, nan=_PRIOR_WIDTH) / _PRIOR_WIDTH, 0.0, 1.0)
+        doubt = np.clip(np.nan_to_num(width) / _PRIOR_WIDTH, 0.0, 1.0)
         return 1.0 - (1.0 - PALEST) * doubt
 
 

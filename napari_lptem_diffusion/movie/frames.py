@@ -173,10 +173,6 @@ class ArrayFrames:
     array: Any
     name: str
 
-    def __post_init__(self) -> None:
-        checked_dtype(self.array.dtype, self.name)
-        movie_shape(self.array.shape, self.name)
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """(frames, y, x)."""
