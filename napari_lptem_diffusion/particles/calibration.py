@@ -1,0 +1,147 @@
+"""What a movie says about itself: background, noise and the size of its rods."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.particles.capsule import RodShape
+from napari_lptem_diffusion.particles.detector import Detector, coarsen
+from napari_lptem_diffusion.particles.field import Frames, build_field, sample_pairs
+from napari_lptem_diffusion.particles.filter_bank import FilterBank, build_filter_bank
+from napari_lptem_diffusion.particles.pose_fit import Prior
+from napari_lptem_diffusion.particles.sizes import Pairs, refine_shape, scan_sizes
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.settings import DetectionSettings
+
+Array = NDArray[np.float32]
+_FIT_PIXELS_PER_WIDTH = 6.0
+_COARSE_FROM_PIXELS_PER_WIDTH = 5.0
+_WINDOW_LENGTHS = 5
+_LEARNING_FRAMES = 16
+_LEARNING_RODS = 120
+_LEARNING_SPREAD = 0.4
+_LEAST_VISIBLE = 0.95
+
+
+def calibrate(
+    movie: Frames,
+    settings: DetectionSettings,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Detector:
+    """Learn background, noise and rod size from a movie.
+
+    Parameters
+    ----------
+    movie : sequence of (y, x) frames
+        A `Movie` or an array (frames, y, x).
+    settings : DetectionSettings
+        A given rod length or width is used as it is.
+    progress, should_stop : callable, optional
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    sign = -1 if settings.rods_are == "dark" else 1
+    report(progress, should_stop, 0, 4, "measuring the movie")
+    pairs = sample_pairs(movie)
+    report(progress, should_stop, 1, 4, "measuring the movie")
+    shape = _given(scan_sizes(pairs, sign) or _unknown_shape(pairs), settings)
+    for stage in (2, 3):
+        report(progress, should_stop, stage, 4, "measuring the movie")
+        shape = _given(_learn_shape(_detector(pairs, settings, shape, sign), pairs), settings)
+    detector = _detector(pairs, settings, shape, sign)
+    report(progress, should_stop, 4, 4, "measuring the movie")
+    return detector
+
+
+def detect(
+    movie: Frames,
+    settings: DetectionSettings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> pd.DataFrame:
+    """Find the rods of a movie: `calibrate`, then `Detector.detect`.
+
+    Parameters
+    ----------
+    movie : sequence of (y, x) frames
+    settings : DetectionSettings, optional
+    progress, should_stop : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        One row per rod and frame, columns as in `detector.COLUMNS`.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    detector = calibrate(movie, settings or DetectionSettings(), progress, should_stop)
+    return detector.detect(movie, progress, should_stop)
+
+
+def _given(shape: RodShape, settings: DetectionSettings) -> RodShape:
+    """Let what the user says of the rods stand."""
+    width = settings.rod_width_px or shape.width
+    length = settings.rod_length_px or shape.length
+    return replace(shape, length=max(length, width), width=min(width, length))
+
+
+def _unknown_shape(pairs: Pairs) -> RodShape:
+    """Size to look for where nothing stood out."""
+    width = max(4.0, min(pairs[0][0].shape) / 64)
+    return RodShape(2 * width, width, 0.15 * width)
+
+
+def _detector(pairs: Pairs, settings: DetectionSettings, shape: RodShape, sign: int) -> Detector:
+    """Build the detector of a shape (px of the movie)."""
+    bin_px = 1
+    while shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
+        bin_px *= 2
+    field = build_field(pairs, bin_px, _WINDOW_LENGTHS * shape.length, sign)
+    fine = shape.scaled(1 / bin_px)
+    fine = replace(fine, blur=max(fine.blur, 0.5))
+    coarsening = 2 if fine.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
+    noise = field.noise.coarsened() if coarsening == 2 else field.noise
+    bank = build_filter_bank(fine.scaled(1 / coarsening), noise)
+    frames = [coarsen(field.normalise(pair[0]), coarsening) for pair in pairs[:_LEARNING_FRAMES:4]]
+    return Detector(settings, field, replace(bank, texture=_texture(bank, frames)), coarsening, Prior(fine))
+
+
+def _texture(bank: FilterBank, frames: list[Array]) -> float:
+    """How much more than noise comes through the filter, from the middle of the distribution of responses."""
+    spreads = [1.4826 * float(np.median(np.abs(bank.responses(frame)[::3, ::2, ::2]))) for frame in frames]
+    return max(1.0, float(np.median(spreads)))
+
+
+def _learn_shape(detector: Detector, pairs: Pairs) -> RodShape:
+    """Fit one size to the brightest rods that are wholly in view; px of the movie."""
+    prior = replace(
+        detector.prior,
+        length_spread=_LEARNING_SPREAD,
+        width_spread=_LEARNING_SPREAD,
+        blur_spread=_LEARNING_SPREAD,
+    )
+    images = [detector.field.normalise(pair[0]) for pair in pairs[:_LEARNING_FRAMES]]
+    fits = [detector.fit(image) for image in images]
+    whole = [
+        (image, fit.take(np.flatnonzero(fit.visible > _LEAST_VISIBLE)))
+        for image, fit in zip(images, fits, strict=True)
+        if fit
+    ]
+    if not sum(len(fit.snr) for _, fit in whole):
+        return detector.prior.shape.scaled(detector.field.bin_px)
+    enough = np.sort(np.concatenate([fit.snr for _, fit in whole]))[-_LEARNING_RODS:][0]
+    best = [(image, fit.take(np.flatnonzero(fit.snr >= enough))) for image, fit in whole]
+    best = [(image, fit) for image, fit in best if len(fit.snr)]
+    shape = refine_shape([image for image, _ in best], [fit.parameters for _, fit in best], prior, detector.field.noise)
+    return shape.scaled(detector.field.bin_px)

@@ -1,0 +1,205 @@
+"""What a frame would be without rods: illumination and background, and the scale of its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_lptem_diffusion.particles.noise import (
+    NoiseCorrelation,
+    VarianceModel,
+    correlation,
+    fit_variance,
+    tile_means,
+)
+
+Array = NDArray[np.float32]
+_SAMPLE_PIXELS = 64_000_000
+_MOST_PAIRS = 24
+_GRID = 96
+_CORRELATION_PIXELS = 4_000_000
+
+
+class Frames(Protocol):
+    """The part of a Movie that detection needs."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> NDArray[np.generic]: ...
+
+
+@dataclass(frozen=True)
+class Field:
+    """Background and noise of a movie on a grid of binned pixels.
+
+    Attributes
+    ----------
+    bin_px : int
+        Side of a binned pixel, px.
+    background : ndarray
+        (y, x) mean grey value without rods.
+    variance : VarianceModel
+        Of a binned pixel.
+    noise : NoiseCorrelation
+        Of normalised frames.
+    sign : int
+        -1 where rods are dark.
+    """
+
+    bin_px: int
+    background: Array
+    variance: VarianceModel
+    noise: NoiseCorrelation
+    sign: int
+
+    def normalise(self, image: NDArray[np.generic]) -> Array:
+        """Return *image* binned, without background, rods positive, in units of the noise of a binned pixel.
+
+        Parameters
+        ----------
+        image : ndarray
+            (y, x) frame as recorded.
+
+        Returns
+        -------
+        ndarray
+            (y // bin_px, x // bin_px), float32; 0 where the frame has no finite value.
+        """
+        return self.normalise_binned(bin_image(image, self.bin_px))
+
+    def normalise_binned(self, binned: Array) -> Array:
+        """`normalise` for a frame that is binned already."""
+        zero = self.variance.zero_level
+        above = self.background - zero
+        probe = (slice(None, None, 4), slice(None, None, 4))
+        ratio = (binned[probe] - zero) / np.where(above[probe] > 0, above[probe], np.nan)
+        ratio = ratio[np.isfinite(ratio)]
+        gain = max(float(np.median(ratio)), 0.05) if ratio.size else 1.0
+        expected = zero + gain * above
+        result: Array = (binned - expected) * (self.sign / np.sqrt(self.variance.variance(expected)))
+        return np.where(np.isfinite(result), result, np.float32(0)).astype(np.float32, copy=False)
+
+
+def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
+    """Average *bin_px* x *bin_px* blocks (a power of two); rows and columns left over are dropped."""
+    rows, columns = (n - n % bin_px for n in image.shape)
+    binned: Array = np.asarray(image[:rows, :columns], dtype=np.float32)
+    while bin_px > 1:
+        binned = binned[0::2] + binned[1::2]
+        binned = (binned[:, 0::2] + binned[:, 1::2]) * np.float32(0.25)
+        bin_px //= 2
+    return binned
+
+
+def sample_pairs(movie: Frames) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
+    """Read pairs of consecutive frames spread over the movie; frames that are mostly NaN are left out."""
+    first = np.asarray(movie[0])
+    affordable = _SAMPLE_PIXELS // max(2 * first.size, 1)
+    wanted = int(min(max(affordable, 2), _MOST_PAIRS, max(len(movie) // 2, 1)))
+    starts = np.unique(np.linspace(0, max(len(movie) - 2, 0), wanted).astype(int))
+    pairs = ((np.asarray(movie[int(k)]), np.asarray(movie[min(int(k) + 1, len(movie) - 1)])) for k in starts)
+    return [pair for pair in pairs if all(np.isfinite(frame).mean() > 0.5 for frame in pair)]
+
+
+def build_field(
+    pairs: Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]], bin_px: int, window_px: float, sign: int
+) -> Field:
+    """Measure background and noise.
+
+    The background is the temporal mean (a median of few electrons is biased) after a polynomial and a wide spatial
+    median, so that rods that never move are not taken for background.
+
+    Parameters
+    ----------
+    pairs : sequence of two frames
+        Consecutive frames, from `sample_pairs`; at least one pair.
+    bin_px : int
+        A power of two.
+    window_px : float
+        Side of the spatial median; several rod lengths.
+    sign : int
+        -1 where rods are dark, 1 where they are bright.
+    """
+    binned = [(bin_image(a, bin_px), bin_image(b, bin_px)) for a, b in pairs]
+    background = smooth_background(_temporal_mean([frame for pair in binned for frame in pair]), window_px / bin_px)
+    rounding = 1 / 12 / bin_px**2 if np.issubdtype(pairs[0][0].dtype, np.integer) else 0.0
+    floor = max(rounding, 1e-6 * float(np.var(background)), 1e-12)
+    variance = _variance(binned, floor)
+    flat = Field(bin_px, background, variance, NoiseCorrelation(np.ones((1, 1))), sign)
+    enough = max(_CORRELATION_PIXELS // background.size, 1)
+    differences = [flat.normalise_binned(b) - flat.normalise_binned(a) for a, b in binned[:enough]]
+    return Field(bin_px, background, variance, correlation(differences), sign)
+
+
+def smooth_background(mean: Array, window: float) -> Array:
+    """Polynomial times a wide spatial median of what it leaves, both blind to objects smaller than *window* px."""
+    tile = max(1, min(mean.shape) // _GRID)
+    rows, columns = mean.shape[0] // tile, mean.shape[1] // tile
+    coarse = mean[: rows * tile, : columns * tile].reshape(rows, tile, columns, tile).mean(axis=(1, 3))
+    trend = _polynomial(coarse)
+    size = [int(min(max(window / tile, 3), n)) | 1 for n in coarse.shape]
+    rest = ndimage.median_filter(coarse - trend, size=size, mode="nearest")
+    smooth = trend + ndimage.gaussian_filter(rest, [n / 8 for n in size], mode="nearest")
+    y = (np.arange(mean.shape[0]) + 0.5) / tile - 0.5
+    x = (np.arange(mean.shape[1]) + 0.5) / tile - 0.5
+    spline_y, spline_x = _interpolation(y, rows), _interpolation(x, columns)
+    result: Array = (spline_y @ smooth.astype(np.float32) @ spline_x.T).astype(np.float32)
+    return result
+
+
+def _interpolation(positions: NDArray[np.float64], n: int) -> Array:
+    """Matrix (positions, n) of linear interpolation, continued in a straight line beyond the ends."""
+    matrix = np.zeros((len(positions), n), dtype=np.float32)
+    if n == 1:
+        return matrix + 1
+    left = np.clip(np.floor(positions).astype(int), 0, n - 2)
+    weight = positions - left
+    matrix[np.arange(len(positions)), left] = 1 - weight
+    matrix[np.arange(len(positions)), left + 1] = weight
+    return matrix
+
+
+def _temporal_mean(frames: Sequence[Array]) -> Array:
+    total = np.zeros(frames[0].shape, dtype=np.float64)
+    count = np.zeros(frames[0].shape, dtype=np.float64)
+    for frame in frames:
+        finite = np.isfinite(frame)
+        total += np.where(finite, frame, 0)
+        count += finite
+    mean = total / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.median(mean[count > 0])).astype(np.float32)
+
+
+def _polynomial(image: Array) -> NDArray[np.float64]:
+    """Robust cubic surface through *image* (Tukey's weights)."""
+    y, x = (np.linspace(-1, 1, n) for n in image.shape)
+    basis = np.stack([np.outer(y**i, x**j).ravel() for i in range(4) for j in range(4 - i)], axis=1)
+    values = image.ravel().astype(float)
+    weights = np.ones_like(values)
+    surface = values
+    for _ in range(6):
+        root = np.sqrt(weights)
+        solution = np.linalg.lstsq(basis * root[:, None], values * root, rcond=None)[0]
+        surface = basis @ solution
+        deviation = np.abs(values - surface)
+        scale = 4 * 1.4826 * np.median(deviation) + 1e-9
+        weights = np.clip(1 - (deviation / scale) ** 2, 0, 1) ** 2
+    return surface.reshape(image.shape)
+
+
+def _variance(binned: Sequence[tuple[Array, Array]], floor: float) -> VarianceModel:
+    """Variance against mean over tiles; the mean of a difference within its tile is flicker, not noise."""
+    means, variances = [], []
+    for first, second in binned:
+        difference = first - second
+        mean = tile_means((first + second) / 2)
+        spread = (tile_means(difference * difference) - tile_means(difference) ** 2) / 2
+        finite = np.isfinite(spread)
+        means.append(mean[finite])
+        variances.append(spread[finite] * np.float32(256 / 255))
+    return fit_variance(np.concatenate(means), np.concatenate(variances), floor)

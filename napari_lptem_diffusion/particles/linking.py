@@ -1,0 +1,173 @@
+"""Rods of consecutive frames into tracks: trackpy from frame to frame, then track ends joined over gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import trackpy
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.settings import LinkingSettings
+
+Positions = NDArray[np.float64]
+_SHARE_OF_NEIGHBOUR_DISTANCE = 0.4
+_MOST_LENGTHS = 8.0
+_ADAPTIVE_STEP = 0.8
+_ADAPTIVE_STOP = 0.1
+
+
+def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> float:
+    """How far a rod may move from one frame to the next.
+
+    A range that is shorter than the jumps of the rods cuts the physics, so it is as long as the density allows: 0.4 times the
+    median distance from a rod to the next one in its frame, and at most 8 rod lengths.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        ``frame``, ``x``, ``y``, ``length``.
+    settings : LinkingSettings
+
+    Returns
+    -------
+    float
+        px; the user's where there is one.
+    """
+    if settings.search_range_px is not None:
+        return settings.search_range_px
+    if detections.empty:
+        return 1.0
+    most = _MOST_LENGTHS * float(detections["length"].median())
+    distances = [_nearest(xy) for _, xy in _positions_by_frame(detections) if len(xy) > 1]
+    if not distances:
+        return most
+    return min(most, _SHARE_OF_NEIGHBOUR_DISTANCE * float(np.median(np.concatenate(distances))))
+
+
+def link(
+    detections: pd.DataFrame,
+    settings: LinkingSettings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> pd.DataFrame:
+    """Link detections into tracks.
+
+    Positions are never changed. A rod that is lost for up to ``memory_frames`` frames keeps its number if it comes back
+    within the search range times the square root of the frames gone by.
+
+    Parameters
+    ----------
+    detections : DataFrame
+        ``frame``, ``x``, ``y`` (px) and any other columns.
+    settings : LinkingSettings, optional
+    progress, should_stop : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        The detections that belong to a track of at least ``minimum_frames``, with ``particle`` as the first column
+        (0, 1, 2, ... in order of first appearance), sorted by particle and frame.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    settings = settings or LinkingSettings()
+    ordered = detections.sort_values("frame", kind="stable", ignore_index=True)
+    reach = search_range_px(ordered, settings)
+    pieces = _link_frames(ordered, reach, progress, should_stop)
+    particle = _join_over_gaps(ordered, pieces, reach, settings.memory_frames)
+    particle = _renumbered(particle, settings.minimum_frames)
+    tracks = ordered[particle >= 0]
+    tracks.insert(0, "particle", particle[particle >= 0])
+    return tracks.sort_values(["particle", "frame"], ignore_index=True)
+
+
+def _positions_by_frame(detections: pd.DataFrame) -> Iterator[tuple[int, Positions]]:
+    """Positions of each frame from the first to the last; frames without rods included."""
+    frames = detections["frame"].to_numpy()
+    xy = detections[["x", "y"]].to_numpy(float)
+    numbers = np.arange(frames[0], frames[-1] + 1)
+    edges = np.searchsorted(frames, np.append(numbers, frames[-1] + 1))
+    for number, start, stop in zip(numbers, edges[:-1], edges[1:], strict=True):
+        yield int(number), xy[start:stop]
+
+
+def _nearest(xy: Positions) -> NDArray[np.float64]:
+    distances: NDArray[np.float64] = cKDTree(xy).query(xy, k=2)[0][:, 1]
+    return distances
+
+
+def _link_frames(
+    ordered: pd.DataFrame, reach: float, progress: Progress | None, should_stop: ShouldStop | None
+) -> NDArray[np.int64]:
+    """Track number of every detection, linked from frame to frame without gaps."""
+    if ordered.empty:
+        return np.empty(0, dtype=np.int64)
+    trackpy.quiet()
+    total = int(ordered["frame"].iloc[-1] - ordered["frame"].iloc[0]) + 1
+    options = {"adaptive_stop": _ADAPTIVE_STOP * reach, "adaptive_step": _ADAPTIVE_STEP}
+    try:
+        return _run_trackpy(ordered, reach, options, total, progress, should_stop)
+    except trackpy.SubnetOversizeException:
+        # Even a tenth of the range connects too many rods to try every combination: leave those unlinked.
+        options = {"link_strategy": "drop"}
+        return _run_trackpy(ordered, _ADAPTIVE_STOP * reach, options, total, progress, should_stop)
+
+
+def _run_trackpy(
+    ordered: pd.DataFrame,
+    reach: float,
+    options: dict[str, object],
+    total: int,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> NDArray[np.int64]:
+    numbers: list[int] = []
+    linked = trackpy.link_iter(_positions_by_frame(ordered), search_range=reach, memory=0, **options)
+    for done, (_, ids) in enumerate(linked):
+        numbers.extend(ids)
+        report(progress, should_stop, done + 1, total, "linking rods")
+    return np.array(numbers, dtype=np.int64)
+
+
+def _join_over_gaps(
+    ordered: pd.DataFrame, pieces: NDArray[np.int64], reach: float, memory_frames: int
+) -> NDArray[np.int64]:
+    """Join the end of a piece to the start of a later one, nearest pairs first."""
+    if not len(pieces) or memory_frames == 0:
+        return pieces
+    frame, xy = ordered["frame"].to_numpy(), ordered[["x", "y"]].to_numpy(float)
+    names, starts = np.unique(pieces, return_index=True)
+    ends = len(pieces) - 1 - np.unique(pieces[::-1], return_index=True)[1]
+    pairs = []
+    for k, end in enumerate(ends):
+        gap = frame[starts] - frame[end]
+        for other in np.flatnonzero((gap > 1) & (gap <= memory_frames + 1)):
+            spread = np.hypot(*(xy[starts[other]] - xy[end])) / np.sqrt(gap[other])
+            if spread <= reach:
+                pairs.append((spread, k, int(other)))
+    joined_to = np.arange(len(names))
+    has_next = np.zeros(len(names), dtype=bool)
+    for _, k, other in sorted(pairs):
+        if not has_next[k] and joined_to[other] == other:
+            has_next[k] = True
+            joined_to[other] = k
+    for other in np.argsort(frame[starts], kind="stable"):
+        joined_to[other] = joined_to[joined_to[other]]
+    return names[joined_to[np.searchsorted(names, pieces)]]
+
+
+def _renumbered(particle: NDArray[np.int64], minimum_frames: int) -> NDArray[np.int64]:
+    """Number the tracks 0, 1, 2, ... in order of first appearance; -1 for those that are too short."""
+    _, first, inverse, counts = np.unique(particle, return_index=True, return_inverse=True, return_counts=True)
+    rank = np.full(len(first), -1, dtype=np.int64)
+    long_enough = np.flatnonzero(counts >= minimum_frames)
+    rank[long_enough[np.argsort(first[long_enough])]] = np.arange(len(long_enough))
+    result: NDArray[np.int64] = rank[inverse]
+    return result

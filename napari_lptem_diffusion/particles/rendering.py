@@ -1,0 +1,171 @@
+"""Simulated movies of rods: poses in, camera frames out, with every step of the image formation that matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_SUPERSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """How a scene becomes a frame.
+
+    Attributes
+    ----------
+    electrons_per_px : float
+        Mean dose per pixel and frame where nothing absorbs.
+    contrast : float
+        Share of the electrons that the middle of a rod in focus takes away, 0 to 1. Negative for rods that shine.
+    focus_blur_px : float
+        Standard deviation of the blur of the image of a rod; a column ``blur_px`` of the poses overrides it per row.
+    illumination_drop : float
+        Share of the dose that is lost from the first to the last row.
+    flicker : float
+        Standard deviation of the beam current from frame to frame, as a share of it.
+    detector_blur_px : float
+        Standard deviation of the spread of one electron over pixels; it correlates the noise of neighbours.
+    grey_per_electron, grey_offset : float
+        Linear response of the camera and of its display mapping.
+    row_noise : float
+        Standard deviation of the offset common to a row (grey values).
+    bits : int
+        8 or 16; frames are rounded and clipped to this range.
+    """
+
+    electrons_per_px: float = 9.6
+    contrast: float = 0.25
+    focus_blur_px: float = 2.0
+    illumination_drop: float = 0.4
+    flicker: float = 0.03
+    detector_blur_px: float = 0.45
+    grey_per_electron: float = 16.4
+    grey_offset: float = -58.0
+    row_noise: float = 2.0
+    bits: int = 8
+
+    def illumination(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Mean electrons per pixel of an empty scene, (y, x)."""
+        rows = 1 - self.illumination_drop * np.linspace(0, 1, shape[0])[:, None]
+        columns = 1 - 0.1 * np.linspace(-1, 1, shape[1])[None, :] ** 2
+        profile: NDArray[np.float64] = rows * columns
+        return self.electrons_per_px * profile / profile.mean()
+
+
+def render_movie(
+    poses: pd.DataFrame,
+    frames: int,
+    shape: tuple[int, int],
+    imaging: Imaging,
+    rng: np.random.Generator,
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Render a movie of rods in the bright field of a transmission electron microscope.
+
+    Poisson electrons behind an absorbing scene, spread over neighbouring pixels by the detector, scaled to grey values.
+
+    Parameters
+    ----------
+    poses : DataFrame
+        One row per rod and frame: ``particle``, ``frame``, ``x``, ``y`` (px, pixel centres at integers), ``angle_deg``
+        (from +x towards +y), ``length``, ``width`` (px); optionally ``blur_px`` and ``contrast``. Several rows of
+        one particle and frame are moments of the exposure and are averaged: motion blur. Rods may lie
+        partly or wholly outside the frame.
+    frames : int
+        Number of frames.
+    shape : tuple of int
+        (y, x) in px.
+    imaging : Imaging
+    rng : numpy.random.Generator
+        The same state gives the same movie.
+
+    Returns
+    -------
+    ndarray
+        (frames, y, x), unsigned 8 or 16 bit.
+    """
+    dtype = np.uint8 if imaging.bits == 8 else np.uint16
+    empty = imaging.illumination(shape)
+    by_frame = dict(tuple(poses.groupby("frame")))
+    movie: NDArray[np.uint8] | NDArray[np.uint16] = np.empty((frames, *shape), dtype=dtype)
+    for index in range(frames):
+        beam = max(0.0, 1 + imaging.flicker * rng.standard_normal())
+        electrons = beam * empty
+        if index in by_frame:
+            electrons = electrons * transmission(by_frame[index], shape, imaging)
+        movie[index] = _camera(electrons, imaging, rng).astype(dtype)
+    return movie
+
+
+def transmission(poses: pd.DataFrame, shape: tuple[int, int], imaging: Imaging) -> NDArray[np.float64]:
+    """Share of the electrons that pass the rods of one frame, (y, x); rods on top of each other multiply.
+
+    Parameters are those of `render_movie`, *poses* of a single frame.
+    """
+    passed = np.ones(shape)
+    for _, moments in poses.groupby("particle"):
+        absorbed = np.zeros(shape)
+        for moment in moments.to_dict("records"):
+            _add_rod(absorbed, moment, imaging)
+        passed *= 1 - absorbed / len(moments)
+    return passed
+
+
+def capsule_coverage(
+    shape: tuple[int, int], x: float, y: float, angle_deg: float, length: float, width: float
+) -> NDArray[np.float64]:
+    """Share of each pixel that a capsule (a rod with round ends) covers, (y, x), 0 to 1.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (y, x) in px.
+    x, y : float
+        Centre, px; pixel centres at integers.
+    angle_deg : float
+        Of the long axis, from +x towards +y.
+    length, width : float
+        Tip to tip and side to side, px.
+    """
+    n = _SUPERSAMPLING
+    rows = (np.arange(shape[0] * n) + 0.5) / n - 0.5 - y
+    columns = (np.arange(shape[1] * n) + 0.5) / n - 0.5 - x
+    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    along = c * columns[None, :] + s * rows[:, None]
+    across = c * rows[:, None] - s * columns[None, :]
+    beyond = np.maximum(np.abs(along) - max(length - width, 0) / 2, 0)
+    inside = np.clip(0.5 + n * (width / 2 - np.hypot(beyond, across)), 0, 1)
+    coverage: NDArray[np.float64] = inside.reshape(shape[0], n, shape[1], n).mean(axis=(1, 3))
+    return coverage
+
+
+def _add_rod(absorbed: NDArray[np.float64], pose: dict[str, float], imaging: Imaging) -> None:
+    """Add what one rod absorbs, drawn in a window just large enough for its blurred image."""
+    blur = float(pose.get("blur_px", imaging.focus_blur_px))
+    reach = int(np.ceil(pose["length"] / 2 + 4 * blur)) + 2
+    left, top = round(pose["x"]) - reach, round(pose["y"]) - reach
+    size = 2 * reach + 1
+    local = capsule_coverage(
+        (size, size), pose["x"] - left, pose["y"] - top, pose["angle_deg"], pose["length"], pose["width"]
+    )
+    if blur > 0:
+        local = ndimage.gaussian_filter(local, blur, mode="constant")
+    rows = slice(max(top, 0), min(top + size, absorbed.shape[0]))
+    columns = slice(max(left, 0), min(left + size, absorbed.shape[1]))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        part = local[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        absorbed[rows, columns] += float(pose.get("contrast", imaging.contrast)) * part
+
+
+def _camera(electrons: NDArray[np.float64], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.float64]:
+    counted = rng.poisson(np.maximum(electrons, 0)).astype(float)
+    if imaging.detector_blur_px > 0:
+        counted = ndimage.gaussian_filter(counted, imaging.detector_blur_px, mode="nearest")
+    rows = imaging.row_noise * rng.standard_normal((electrons.shape[0], 1))
+    grey = imaging.grey_per_electron * counted + imaging.grey_offset + rows
+    clipped: NDArray[np.float64] = np.clip(np.rint(grey), 0, 2**imaging.bits - 1)
+    return clipped
