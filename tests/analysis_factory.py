@@ -61,9 +61,7 @@ def empty_analysis(pixel_size_nm: float | None = 2.0, frame_interval_s: float | 
     """Return the analysis of a movie in which no rod was found: every table has its columns and no rows."""
     full = make_analysis(pixel_size_nm, frame_interval_s)
     motion = Motion(full.motion.frames[:0], full.motion.particles[:0], full.motion.msd[:0], MODEL_HASH)
-    return Analysis(
-        full.movie, full.settings, full.measured, full.detections[:0], full.tracks[:0], motion, full.times
-    )
+    return Analysis(full.movie, full.settings, full.measured, full.detections[:0], full.tracks[:0], motion, full.times)
 
 
 def _tracks(rng: np.random.Generator) -> pd.DataFrame:
@@ -82,6 +80,7 @@ def _tracks(rng: np.random.Generator) -> pd.DataFrame:
         xy = np.clip(xy, 14, np.array(SHAPE_YX[::-1]) - 15)
         angle_deg = np.mod(35.0 * particle + np.cumsum(rng.normal(0, 4, FRAMES)), 180)
         index = np.array(list(seen))
+        along_px, across_px = rng.uniform(0.3, 0.4, len(index)), rng.uniform(0.2, 0.3, len(index))
         tables.append(
             pd.DataFrame(
                 {
@@ -92,7 +91,9 @@ def _tracks(rng: np.random.Generator) -> pd.DataFrame:
                     "length": _LENGTH_PX + rng.normal(0, 0.5, len(index)),
                     "width": _WIDTH_PX + rng.normal(0, 0.3, len(index)),
                     "snr": rng.uniform(8, 14, len(index)),
-                    "localization_error": rng.uniform(0.25, 0.4, len(index)),
+                    "localization_error": np.sqrt((along_px**2 + across_px**2) / 2),
+                    "localization_error_along": along_px,
+                    "localization_error_across": across_px,
                     "particle": particle,
                 }
             )
@@ -163,10 +164,9 @@ def _motion_particles(frames: pd.DataFrame) -> pd.DataFrame:
     for name, value in (("k_fbm", 0.8), ("k_ctrw", 0.5)):
         for suffix, factor in (("", 1.0), ("_low", 0.7), ("_high", 1.4)):
             particles[name + suffix] = np.where(short, np.nan, value * factor)
-    particles["change_points"] = [
-        str(SWITCH_FRAME) if p == SWITCHING_PARTICLE else "" for p in particles["particle"]
-    ]
+    particles["change_points"] = [str(SWITCH_FRAME) if p == SWITCHING_PARTICLE else "" for p in particles["particle"]]
     particles["model_mismatch"] = np.where(short, np.nan, 0.1 + 0.2 * particles["particle"])
+    particles["immobile"] = False
     particles["rotational_diffusion"] = np.deg2rad(4.0) ** 2 / 2
     particles["rotational_diffusion_error"] = 0.0004
     return particles

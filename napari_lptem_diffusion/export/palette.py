@@ -82,7 +82,8 @@ class ColourScale:
         position = self.position(values)
         known = np.isfinite(position)
         colours = table[np.rint(np.where(known, position, 0.0) * (len(table) - 1)).astype(int)]
-        return np.where(known[..., None], colours, NO_VALUE_RGB)
+        painted: NDArray[np.float64] = np.where(known[..., None], colours, NO_VALUE_RGB)
+        return painted
 
     def opacity(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
         """Return 1 for a value known exactly, down to `PALEST` for one about which nothing is known.
@@ -95,12 +96,11 @@ class ColourScale:
         """
         width = (np.asarray(high, dtype=float) - np.asarray(low, dtype=float)) / (self.high - self.low)
         doubt = np.clip(np.nan_to_num(width) / _PRIOR_WIDTH, 0.0, 1.0)
-        return 1.0 - (1.0 - PALEST) * doubt
+        opacity: NDArray[np.float64] = 1.0 - (1.0 - PALEST) * doubt
+        return opacity
 
 
-MIXING_RATIO = ColourScale(
-    "mixing_ratio", "Mixing ratio", 0.0, 1.0, "CTRW", "FBM", ("#ff8a1f", "#fff4e6", "#3fa2ff")
-)
+MIXING_RATIO = ColourScale("mixing_ratio", "Mixing ratio", 0.0, 1.0, "CTRW", "FBM", ("#ff8a1f", "#fff4e6", "#3fa2ff"))
 ALPHA_FBM = ColourScale(
     "alpha_fbm", "FBM exponent", 0.0, 2.0, "antipersistent", "persistent", ("#c07cff", "#fbf4ff", "#2fbf5b")
 )

@@ -1,0 +1,217 @@
+"""Figures of an analysis; matplotlib without pyplot, so that they can be drawn in any thread."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import NullFormatter
+
+from napari_lptem_diffusion.export.drawing import (
+    as_grey,
+    draw_legend,
+    draw_scale_bar,
+    limits_of,
+    rgba_of,
+    tracks_of,
+)
+from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
+from napari_lptem_diffusion.export.tables import msd_table, rods_with_motion
+from napari_lptem_diffusion.export.units import time_axis
+
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
+
+INK = "#1d2733"
+_FAINT = "#9aa5b1"
+_LINES = ((MIXING_RATIO, "#1f5f99"), (ALPHA_FBM, "#2a7a48"), (ALPHA_CTRW, "#9c3a75"))
+_PICTURE_WIDTH_IN = 8.0
+_LEGEND_HEIGHT_IN = 0.75
+_AVERAGED_FRAMES = 32
+_DOTS_PER_INCH = 150
+_DIMMED_WHITE = 360
+"""8-bit grey that would be white: above 255, so that the colours, which are light, stand out."""
+
+
+def picture(analysis: Analysis) -> Figure:
+    """Draw every track, coloured by the mixing ratio at each frame, on the mean of some frames of the movie."""
+    movie = analysis.movie
+    height, width = movie.shape[1:]
+    image_in = _PICTURE_WIDTH_IN * height / width
+    total_in = image_in + _LEGEND_HEIGHT_IN
+    figure = _figure(_PICTURE_WIDTH_IN, total_in)
+    axes = figure.add_axes((0.0, _LEGEND_HEIGHT_IN / total_in, 1.0, image_in / total_in))
+    axes.set_axis_off()
+    mean = _mean_frame(analysis)
+    axes.imshow(as_grey(mean, limits_of(mean)), cmap="gray", vmin=0, vmax=_DIMMED_WHITE)
+
+    rods = rods_with_motion(analysis)
+    tracks = tracks_of(rods, MIXING_RATIO)
+    axes.add_collection(LineCollection(list(tracks.xy), colors="black", linewidths=2.4, alpha=0.35))
+    axes.add_collection(LineCollection(list(tracks.xy), colors=tracks.rgba, linewidths=1.4, capstyle="round"))
+    starts = rods.groupby("particle").head(1)
+    for particle, x, y in starts[["particle", "x", "y"]].to_numpy():
+        _number(axes, int(particle), x, y)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    draw_scale_bar(axes, (height, width), movie.calibration.pixel_size_nm, size_pt=9)
+    legend = figure.add_axes((0.3, 0.25 / total_in, 0.4, 0.2 / total_in))
+    draw_legend(legend, MIXING_RATIO, INK, size_pt=8)
+    return figure
+
+
+def time_plot(analysis: Analysis, particle: int) -> Figure:
+    """Plot mixing ratio and exponents of *particle* against time, with 90 % bands and change points."""
+    rods = analysis.motion.frames
+    rods = rods[rods["particle"] == particle].set_index("frame", drop=False)
+    particles = analysis.motion.particles
+    row = particles[particles["particle"] == particle].iloc[0]
+    figure = _figure(8.0, 4.6, layout="constrained")
+    rows = figure.subplots(4, 1, sharex=True, height_ratios=[0.16, 1, 1, 1])
+    _ribbon(rows[0], rods, analysis)
+
+    frames = pd.RangeIndex(rods.index[0], rods.index[-1] + 1)
+    with_gaps = rods.reindex(frames)
+    times, label = time_axis(frames.to_series(), analysis.movie.calibration)
+    change_frames = pd.Series(change_point_frames(str(row["change_points"])), dtype=float)
+    changes, _ = time_axis(change_frames, analysis.movie.calibration)
+    for axes, (scale, colour) in zip(rows[1:], _LINES, strict=True):
+        _band(axes, times, with_gaps, scale, colour)
+        for change in changes:
+            axes.axvline(change, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
+    rows[2].axhline(1.0, color=_FAINT, linewidth=0.8, linestyle=":")
+    rows[-1].set_xlabel(label)
+    rows[-1].set_xlim(times.iloc[0], times.iloc[-1])
+    rows[0].set_title(_heading(particle, row), loc="left", fontsize=10, color=INK)
+    return figure
+
+
+def mixing_histogram(analysis: Analysis) -> Figure:
+    """Draw how often each mixing ratio occurs, over all particles and frames."""
+    figure = _figure(4.6, 3.2, layout="constrained")
+    axes = figure.subplots()
+    values = analysis.motion.frames["mixing_ratio"].dropna()
+    counts, edges = np.histogram(values, bins=20, range=(0.0, 1.0))
+    middles = (edges[1:] + edges[:-1]) / 2
+    axes.bar(middles, counts, width=0.05, color=MIXING_RATIO.rgb(middles), edgecolor=INK, linewidth=0.6)
+    axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)", ylabel="Rods × frames")
+    _plain(axes)
+    return figure
+
+
+def msd_plot(analysis: Analysis) -> Figure:
+    """Plot the time-averaged mean squared displacement of every particle, coloured by its mixing ratio."""
+    figure = _figure(4.6, 3.2, layout="constrained")
+    axes = figure.subplots()
+    table = msd_table(analysis)
+    lag = "lag_s" if "lag_s" in table else "lag_frames"
+    msd = "msd_um2" if "msd_um2" in table else "msd_px2"
+    colour = dict(
+        zip(
+            analysis.motion.particles["particle"],
+            MIXING_RATIO.rgb(analysis.motion.particles["mixing_ratio"]),
+            strict=True,
+        )
+    )
+    casing = [withStroke(linewidth=2.4, foreground=INK)]
+    for particle, curve in table[table[msd] > 0].groupby("particle"):
+        axes.loglog(curve[lag], curve[msd], color=colour[particle], linewidth=1.5, path_effects=casing)
+    axes.set_xlabel("Lag (s)" if lag == "lag_s" else "Lag (frames)")
+    axes.set_ylabel("MSD (µm²)" if msd == "msd_um2" else "MSD (px²)")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain(axes)
+    return figure
+
+
+def change_point_frames(change_points: str) -> list[int]:
+    """Return the frames of a ``change_points`` cell, such as "30;41"."""
+    return [int(frame) for frame in change_points.split(";") if frame]
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write *figure* as the format that the suffix of *path* names."""
+    figure.savefig(path, dpi=_DOTS_PER_INCH)
+
+
+def figure_bytes(figure: Figure, kind: str) -> bytes:
+    """Return *figure* as the bytes of a file of *kind*, "png" or "svg"."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=_DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def _figure(width_in: float, height_in: float, layout: Literal["constrained"] | None = None) -> Figure:
+    figure = Figure(figsize=(width_in, height_in), layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _mean_frame(analysis: Analysis) -> Any:
+    movie = analysis.movie
+    chosen = np.unique(np.linspace(0, len(movie) - 1, _AVERAGED_FRAMES).astype(int))
+    total, seen = np.zeros(movie.shape[1:]), 0
+    for frame in chosen:
+        image = movie[int(frame)]
+        if np.isfinite(image).all():
+            total += image
+            seen += 1
+    return total / max(seen, 1)
+
+
+def _number(axes: Any, particle: int, x: float, y: float) -> None:
+    axes.annotate(
+        str(particle),
+        (x, y),
+        (5, 5),
+        textcoords="offset points",
+        color="white",
+        fontsize=8,
+        weight="bold",
+        path_effects=[withStroke(linewidth=2, foreground="black")],
+        annotation_clip=True,
+    )
+
+
+def _ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
+    """A stripe in the colours of the track, to find the same stretch in the movie."""
+    times, _ = time_axis(rods["frame"], analysis.movie.calibration)
+    width, _ = time_axis(pd.Series([1]), analysis.movie.calibration)
+    axes.set_facecolor("#6e6e6e")
+    axes.bar(times, 1, width=float(width[0]), color=rgba_of(rods, MIXING_RATIO))
+    axes.set(ylim=(0, 1), yticks=[])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _band(axes: Any, times: pd.Series, rods: pd.DataFrame, scale: ColourScale, colour: str) -> None:
+    name = scale.column
+    axes.fill_between(times, rods[f"{name}_low"], rods[f"{name}_high"], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(times, rods[name], color=colour, linewidth=1.4)
+    axes.set(ylim=(scale.low, scale.high), ylabel=scale.title.replace(" ", "\n"))
+    axes.set_yticks(np.linspace(scale.low, scale.high, 3))
+    _plain(axes)
+    if rods[name].isna().all():
+        axes.text(0.5, 0.5, "too short for the network", transform=axes.transAxes, ha="center", color=INK)
+
+
+def _heading(particle: int, row: pd.Series) -> str:
+    heading = f"Particle {particle}: {row['frames']} frames"
+    if np.isfinite(row["model_mismatch"]):
+        heading += f", model mismatch {row['model_mismatch']:.2f}"
+    return heading
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.xaxis.label.set(color=INK, fontsize=9)
+    axes.yaxis.label.set(color=INK, fontsize=9)
+    axes.grid(color="#e3e8ee", linewidth=0.7)
+    axes.set_axisbelow(True)

@@ -1,0 +1,55 @@
+"""The exported tables and how they are written; every column is described in docs/csv.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from napari_lptem_diffusion.export.units import with_units
+
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
+
+_KEYS = ["particle", "frame"]
+
+
+def rods_with_motion(analysis: Analysis) -> pd.DataFrame:
+    """Return one row per particle and frame, sorted so, with its pose and its motion; px and frames."""
+    rods = analysis.tracks.merge(analysis.motion.frames, on=_KEYS, how="left", validate="one_to_one")
+    return rods[_KEYS + [name for name in rods.columns if name not in _KEYS]].sort_values(_KEYS, ignore_index=True)
+
+
+def particle_tables(analysis: Analysis) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield (particle, table) with all that is known of the particle in each frame in which it was seen."""
+    rods = with_units(rods_with_motion(analysis), analysis.movie.calibration)
+    for particle, table in rods.groupby("particle", sort=True):
+        yield int(str(particle)), table
+
+
+def summary_table(analysis: Analysis) -> pd.DataFrame:
+    """Return one row per particle: its whole track."""
+    return with_units(analysis.motion.particles, analysis.movie.calibration)
+
+
+def msd_table(analysis: Analysis) -> pd.DataFrame:
+    """Return the time-averaged mean squared displacement of every particle at every lag."""
+    return with_units(analysis.motion.msd, analysis.movie.calibration)
+
+
+def detections_table(analysis: Analysis) -> pd.DataFrame:
+    """Return every rod that was found, with its ``particle``, which is missing for rods in no track."""
+    place = ["frame", "x", "y"]
+    tracked = pd.MultiIndex.from_frame(analysis.tracks[place])
+    loose = analysis.detections[~pd.MultiIndex.from_frame(analysis.detections[place]).isin(tracked)]
+    tracks = analysis.tracks.astype({"particle": "Int64"})
+    rods = pd.concat([tracks, loose]).sort_values(["frame", "y", "x"], ignore_index=True)
+    rods = rods[["frame", "particle", *(name for name in rods.columns if name not in _KEYS)]]
+    return with_units(rods, analysis.movie.calibration)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write *table* so that equal tables give equal bytes on every system; NaN is an empty cell."""
+    table.to_csv(path, index=False, float_format="%.9g", lineterminator="\n", encoding="utf-8")
