@@ -1,0 +1,37 @@
+"""Colours of particles and of quantities, as the views of the result share them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, ColourScale
+
+if TYPE_CHECKING:
+    from napari.utils.colormaps import Colormap, DirectLabelColormap
+
+# Light, told apart by colour-blind readers, and none of them an end of the scales of export.palette.
+PARTICLE_RGB = (
+    np.array([(0, 229, 196), (255, 214, 64), (255, 128, 171), (178, 242, 95), (126, 211, 255), (224, 170, 255)]) / 255
+)
+
+
+def particle_rgb(particles: ArrayLike) -> NDArray[np.float64]:
+    """Return (..., 3) sRGB in 0..1, the colour by which a particle is known on canvas, table and plot."""
+    return np.asarray(PARTICLE_RGB[np.asarray(particles, dtype=int) % len(PARTICLE_RGB)])
+
+
+def napari_colormap(scale: ColourScale) -> Colormap:
+    """Return *scale* for values that were brought to 0..1 by ``scale.position``."""
+    from napari.utils.colormaps import Colormap
+
+    return Colormap(scale.table(), name=scale.title, nan_color=(*NO_VALUE_RGB, 1.0))
+
+
+def outline_colormap(hex_colour: str) -> DirectLabelColormap:
+    """Return the one colour of all labels; the background is transparent."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict={None: hex_colour, 0: "transparent"})

@@ -1,0 +1,194 @@
+"""A form for one stage's settings, generated from its settings model by magicgui.
+
+The settings, not the widgets, hold the values: a number that is shown rounded is kept as it was until the user
+changes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_lptem_diffusion.gui.fields import FieldSpec, field_specs
+from napari_lptem_diffusion.settings import StageSettings
+
+FROM_MOVIE = "from the movie"
+_DECIMALS = {"s": 5, "nm": 3}
+_MOST_DECIMALS = 7
+_LABEL_WIDTH_PX = 112
+
+
+class SettingsForm(QWidget):
+    """One row per field of a settings model: title, value with its unit, and what the movie says."""
+
+    changed = Signal()
+    """The user changed a value; `settings` has it."""
+
+    def __init__(self, settings: StageSettings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.rows = {spec.name: FieldRow(spec) for spec in field_specs(type(settings))}
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setVerticalSpacing(5)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for name, row in self.rows.items():
+            row.edited.connect(lambda value, name=name: self._on_edited(name, value))
+            label = QLabel(row.spec.title)
+            label.setToolTip(row.spec.help)
+            label.setFixedWidth(_LABEL_WIDTH_PX)
+            layout.addRow(label, row)
+        self.set_settings(settings)
+
+    @property
+    def settings(self) -> StageSettings:
+        """The settings as they stand."""
+        return self._settings
+
+    def set_settings(self, settings: StageSettings) -> None:
+        """Show *settings*; `changed` is not emitted."""
+        self._settings = settings
+        for name, row in self.rows.items():
+            row.show_value(getattr(settings, name))
+
+    def _on_edited(self, name: str, value: Any) -> None:
+        values = {**self._settings.model_dump(), name: value}
+        self._settings = type(self._settings).model_validate(values)
+        self.changed.emit()
+
+
+class FieldRow(QWidget):
+    """The value of one field. An optional one is taken from the movie until the user types a value."""
+
+    edited = Signal(object)
+    """The user's new value; None: from the movie."""
+
+    def __init__(self, spec: FieldSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.value_widget: ComboBox | FloatSpinBox = _value_widget(spec)
+        self.value_widget.changed.connect(self._on_value)
+        self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} {FROM_MOVIE}.")
+        self.automatic.changed.connect(self._on_automatic)
+        self._measured: float | None = None
+        self._note = QLabel()
+        self._note.setWordWrap(True)
+        self._note.setEnabled(False)  # the theme's pale text
+        self._note.hide()
+        self._lay_out()
+
+    def show_value(self, value: Any) -> None:
+        """Show *value* without `edited`."""
+        self._set_automatic(value is None)
+        if value is None:
+            self.show_measured(self._measured)
+        else:
+            self._show(value)
+
+    def show_measured(self, value: float | None, otherwise: str = FROM_MOVIE) -> None:
+        """Show what the movie says, or the word *otherwise*, where the user has entered nothing."""
+        self._measured = value
+        if not self.automatic.value:
+            return
+        self.value_widget.native.setSpecialValueText("" if value is not None else otherwise)
+        self._show(self.value_widget.min if value is None else value)
+
+    def set_note(self, text: str) -> None:
+        """Show *text* under the value; empty: nothing."""
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
+
+    def _show(self, value: Any) -> None:
+        with self.value_widget.changed.blocked():
+            if not self.spec.choices:
+                box = self.value_widget.native
+                box.setDecimals(max(box.decimals(), _decimals_of(value)))
+            self.value_widget.value = value
+
+    def _on_value(self, value: Any) -> None:
+        self._set_automatic(False)
+        self.edited.emit(self.spec.kind(value))
+
+    def _on_automatic(self, automatic: bool) -> None:
+        if automatic:
+            self.show_value(None)
+            self.edited.emit(None)
+        elif self._measured is not None:
+            self._on_value(self.value_widget.value)
+        else:  # there is no number yet: the user has to type one
+            self._set_automatic(True)
+            self.value_widget.native.setFocus()
+            self.value_widget.native.selectAll()
+
+    def _set_automatic(self, automatic: bool) -> None:
+        with self.automatic.changed.blocked():
+            self.automatic.value = automatic
+        box = self.value_widget.native
+        font = box.font()
+        font.setItalic(automatic)
+        box.setFont(font)
+        if not automatic and self.spec.optional:
+            box.setSpecialValueText("")
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.value_widget.native, stretch=1)
+        if self.spec.optional:
+            line.addWidget(self.automatic.native)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addLayout(line)
+        layout.addWidget(self._note)
+
+
+def _value_widget(spec: FieldSpec) -> ComboBox | FloatSpinBox:
+    if spec.choices:
+        widget = ComboBox(choices=spec.choices)
+    else:
+        decimals = _DECIMALS.get(spec.unit, 2) if spec.kind is float else 0
+        widget = FloatSpinBox(max=spec.maximum, value=spec.maximum)
+        _polish_spin_box(widget.native, spec.unit, decimals)
+        widget.min = spec.minimum + 10.0**-decimals * spec.above  # after the decimals, which round it
+    native = widget.native
+    native.setToolTip(spec.help)
+    native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    native.installEventFilter(_WheelGuard(native))
+    native.setMinimumWidth(0)
+    native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return widget
+
+
+def _polish_spin_box(box: QDoubleSpinBox, unit: str, decimals: int) -> None:
+    box.setDecimals(decimals)
+    box.setSuffix(f" {unit}" if unit else "")
+    box.setKeyboardTracking(False)
+    box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+
+
+def _decimals_of(value: float) -> int:
+    """Return how many decimals show *value* as it is, within reason."""
+    return len(f"{value:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2])
+
+
+class _WheelGuard(QObject):
+    """Keeps the wheel that scrolls the panel from changing values that it passes over."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))

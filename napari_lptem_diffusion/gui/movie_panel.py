@@ -1,0 +1,154 @@
+"""Which movie is analysed, and its calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.gui.calibration import movie_of_layer, show_calibration
+from napari_lptem_diffusion.gui.forms import SettingsForm
+from napari_lptem_diffusion.movie import MOVIE_SUFFIXES, Movie
+from napari_lptem_diffusion.settings import MovieSettings
+
+if TYPE_CHECKING:
+    import napari
+
+_EMPTY = "Drop a movie or a folder of frames here"
+
+
+class MoviePanel(QWidget):
+    """A choice among the viewer's image layers, or a file, and the fields of `MovieSettings`."""
+
+    movie_changed = Signal()
+    """Another layer was chosen; `movie` and `image` have it."""
+    calibration_changed = Signal()
+    open_wanted = Signal(str)
+    """The user wants the movie at this path to be opened."""
+    failed = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer, settings: MovieSettings) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.image: Image | None = None
+        self.movie: Movie | None = None
+        self.form = SettingsForm(settings)
+        self.form.changed.connect(self._on_calibration)
+        self._choice = QComboBox()
+        self._choice.setPlaceholderText(_EMPTY)
+        self._choice.setToolTip("The image layer that is analysed; any movie of grey frames that napari shows.")
+        self._choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._choice.activated.connect(self._on_chosen)
+        self._facts = QLabel()
+        self._facts.setWordWrap(True)
+        self._facts.setEnabled(False)  # the theme's pale text
+        self._facts.hide()
+        self._lay_out()
+        viewer.layers.events.inserted.connect(self._on_layers)
+        viewer.layers.events.removed.connect(self._on_layers)
+        viewer.layers.selection.events.active.connect(self._on_layers)
+        self._on_layers()
+
+    def leave_viewer(self) -> None:
+        """Let go of the viewer."""
+        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+            event.disconnect(self._on_layers)
+        self._viewer.layers.selection.events.active.disconnect(self._on_layers)
+
+    @property
+    def settings(self) -> MovieSettings:
+        """What the user knows of the recording."""
+        settings = self.form.settings
+        assert isinstance(settings, MovieSettings)
+        return settings
+
+    def calibrated(self) -> Movie | None:
+        """Return the movie with the user's calibration."""
+        return None if self.movie is None else self.movie.calibrated(**self.settings.model_dump())
+
+    def _on_layers(self) -> None:
+        """Offer the movies among the layers; a movie that the user makes active is chosen."""
+        movies = [
+            layer for layer in self._viewer.layers if isinstance(layer, Image) and layer.ndim == 3 and not layer.rgb
+        ]
+        self._choice.clear()
+        for layer in movies:
+            self._choice.addItem(layer.name, layer)
+        active = self._viewer.layers.selection.active
+        if active in movies:
+            self._choose(active)
+        elif self.image not in movies:
+            self._choose(movies[-1] if movies else None)
+        self._choice.setCurrentIndex(movies.index(self.image) if self.image in movies else -1)
+
+    def _on_chosen(self, index: int) -> None:
+        self._choose(self._choice.itemData(index))
+
+    def _choose(self, image: Image | None) -> None:
+        if image is self.image:
+            return
+        self.image = image
+        self.movie = None
+        try:
+            self.movie = None if image is None else movie_of_layer(image)
+        except InputError as error:
+            self.failed.emit(error)
+        self._show_facts()
+        show_calibration(self.form, self.movie)
+        self.movie_changed.emit()
+
+    def _show_facts(self) -> None:
+        self._facts.setVisible(self.movie is not None)
+        if self.movie is not None:
+            frames, height, width = self.movie.shape
+            facts = f"{frames} frames of {width} × {height} px, {self.movie.dtype}"
+            self._facts.setText("\n".join([facts, *self.movie.notes]))
+
+    def _on_calibration(self) -> None:
+        show_calibration(self.form, self.movie)
+        self.calibration_changed.emit()
+
+    def _lay_out(self) -> None:
+        open_button = QToolButton()
+        open_button.setText("Open …")
+        open_button.setToolTip("Open a movie file or a folder of frames.")
+        open_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(open_button)
+        menu.addAction("Movie file …", self._ask_file)
+        menu.addAction("Folder of frames …", self._ask_folder)
+        open_button.setMenu(menu)
+        line = QHBoxLayout()
+        line.addWidget(self._choice, stretch=1)
+        line.addWidget(open_button)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(5)
+        layout.addLayout(line)
+        layout.addWidget(self._facts)
+        layout.addWidget(self.form)
+
+    def _ask_file(self) -> None:
+        kinds = " ".join(f"*{suffix}" for suffix in MOVIE_SUFFIXES)
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open a movie", str(Path.home()), f"Movies ({kinds});;All files (*)"
+        )
+        if path:
+            self.open_wanted.emit(path)
+
+    def _ask_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of frames", str(Path.home()))
+        if path:
+            self.open_wanted.emit(path)

@@ -1,0 +1,161 @@
+"""Run, Cancel, and how far the work is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
+
+OnDone = Callable[[Any], str]
+
+_SECONDS_BEFORE_ETA = 1.0
+
+
+class RunPanel(QWidget):
+    """Runs one piece of work at a time, in another thread."""
+
+    run_clicked = Signal()
+    failed = Signal(object)
+    """Emitted with the exception that ended the work."""
+    warned = Signal(object, object)
+    """Emitted with a warning of the work and its category."""
+    finished = Signal()
+    """The work has ended: done, failed or stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._worker: Worker | None = None
+        self._on_done: OnDone | None = None
+        self._stage = Stage("", 0.0)
+        self._outcome = ""
+        self.run_button = QPushButton("Run")
+        self.run_button.setToolTip("Find the rods in all frames, follow them and judge their motion.")
+        self.run_button.setStyleSheet("font-weight: bold;")
+        self.run_button.clicked.connect(self.run_clicked)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop the work; an earlier result stays.")
+        self.cancel_button.clicked.connect(self.cancel)
+        self.cancel_button.setEnabled(False)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(6)
+        self._text = QLabel("Open a movie to begin.")
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, stretch=2)
+        buttons.addWidget(self.cancel_button, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 4)
+        layout.setSpacing(4)
+        layout.addLayout(buttons)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._text)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether work is under way."""
+        return self._worker is not None
+
+    def say(self, text: str) -> None:
+        """Show *text* under the bar."""
+        self._text.setText(text)
+        self._text.setToolTip(text)
+
+    def start(self, work: Work, description: str, on_done: OnDone) -> None:
+        """Start *work*, unless some is running.
+
+        Parameters
+        ----------
+        work : callable
+        description : str
+            Names the work here and where napari asks whether to close.
+        on_done : callable
+            Takes what *work* returned, in the GUI's thread, and returns what to say under the bar.
+        """
+        if self._worker is not None:
+            return
+        worker = announced_worker(work, description)
+        worker.progressed.connect(self._on_progress)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_failed)
+        worker.warned.connect(self._on_warned)
+        worker.finished.connect(self._on_finished)
+        self._worker, self._on_done = worker, on_done
+        self._outcome = "Stopped; nothing was changed."
+        self._set_running(True)
+        self.say(f"{description} …")
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; `finished` follows soon."""
+        if self._worker is not None:
+            self._worker.quit()
+            self.cancel_button.setEnabled(False)
+            self.say("Stopping …")
+
+    def abandon(self) -> None:
+        """Stop the work and hear no more of it; works when Qt's half of the panel is gone."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _set_running(self, running: bool) -> None:
+        self.run_button.setEnabled(not running)
+        self.cancel_button.setEnabled(running)
+        self._bar.setRange(0, 0 if running else 1)  # 0 to 0: busy
+        self._bar.setValue(0)
+
+    def _on_progress(self, done: int, total: int, message: str) -> None:
+        if not self.cancel_button.isEnabled():
+            return
+        now = time.monotonic()
+        if message != self._stage.message:
+            self._stage = Stage(message, now)
+        self._bar.setRange(0, total)
+        self._bar.setValue(done)
+        self.say(self._stage.text(done, total, now))
+
+    def _on_returned(self, result: object) -> None:
+        self._outcome = self._on_done(result)
+
+    def _on_warned(self, warning: tuple[object, ...]) -> None:
+        self.warned.emit(warning[0], warning[1])
+
+    def _on_failed(self, error: Exception) -> None:
+        self._outcome = "Not done."
+        self.failed.emit(error)
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self._set_running(False)
+        self.say(self._outcome)
+        self.finished.emit()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the work and when it began, in seconds of any clock."""
+
+    message: str
+    began_s: float
+
+    def text(self, done: int, total: int, now_s: float) -> str:
+        """Return stage, count and, once it can be told, the time that the stage will still take."""
+        words = f"{self.message[:1].upper()}{self.message[1:]} · {done} of {total}"
+        elapsed_s = now_s - self.began_s
+        if done == 0 or done >= total or elapsed_s < _SECONDS_BEFORE_ETA:
+            return words
+        return f"{words} · {duration_text(elapsed_s / done * (total - done))} left"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in words for a person who waits, such as "40 s" or "3 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

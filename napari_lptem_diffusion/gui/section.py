@@ -1,0 +1,49 @@
+"""A panel of the dock that folds into its title."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+
+class Section(QWidget):
+    """A title that folds *body*, with the state of the step on its right."""
+
+    def __init__(self, title: str, tooltip: str, body: QWidget, unfolded: bool = True) -> None:
+        super().__init__()
+        self._body = body
+        self._button = QToolButton()
+        self._button.setText(title)
+        self._button.setToolTip(tooltip)
+        self._button.setCheckable(True)
+        self._button.setAutoRaise(True)
+        self._button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._button.setStyleSheet("QToolButton { font-weight: bold; border: none; background: transparent; }")
+        self._button.toggled.connect(self.unfold)
+        self._state = QLabel()
+        self._state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._state.setEnabled(False)  # the theme's pale text
+
+        header = QHBoxLayout()
+        header.setContentsMargins(0, 0, 0, 0)
+        header.addWidget(self._button)
+        header.addWidget(self._state, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(header)
+        layout.addWidget(body)
+        body.setContentsMargins(8, 0, 0, 6)
+        self._button.setChecked(unfolded)
+        self.unfold(unfolded)
+
+    def unfold(self, unfolded: bool) -> None:
+        """Show or hide the body."""
+        self._body.setVisible(unfolded)
+        self._button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+
+    def set_state(self, text: str) -> None:
+        """Say in a few words how far the step is."""
+        self._state.setText(text)
+        self._state.setToolTip(text)

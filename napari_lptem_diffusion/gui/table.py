@@ -1,0 +1,149 @@
+"""The table of particles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+from napari_lptem_diffusion.gui.colours import particle_rgb
+from napari_lptem_diffusion.gui.selection import Selection
+
+UNKNOWN = "–"
+_SORT_ROLE = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of ``motion.particles`` and how it is shown."""
+
+    name: str
+    title: str
+    tooltip: str
+    decimals: int = 2
+
+
+COLUMNS = (
+    Column("particle", "Rod", "The number of the particle, and the colour of its outline.", 0),
+    Column("frames", "Frames", "In how many frames the rod was seen.", 0),
+    Column("mixing_ratio", "Mixing", "Mixing ratio of the whole track: 1 = pure FBM, 0 = pure CTRW."),
+    Column("alpha_fbm", "α FBM", "Anomalous exponent of the FBM part; 1 = Brownian."),
+    Column(
+        "alpha_ctrw", "α CTRW", "Exponent of the waiting times of the CTRW part; the smaller, the longer the rests."
+    ),
+    Column("model_mismatch", "Mismatch", "How unlike any mixture of FBM and CTRW the track is, 0 to 1."),
+)
+
+
+class ParticleModel(QAbstractTableModel):
+    """``motion.particles`` for Qt's views: one row per particle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._particles = pd.DataFrame(columns=[column.name for column in COLUMNS])
+
+    def set_particles(self, particles: pd.DataFrame) -> None:
+        """Show another table, as in ``motion.particles``."""
+        self.beginResetModel()
+        self._particles = particles.reset_index(drop=True)
+        self.endResetModel()
+
+    def particle(self, row: int) -> int:
+        """Return the particle of *row*."""
+        return int(self._particles["particle"].iloc[row])
+
+    def row(self, particle: int | None) -> int | None:
+        """Return the row of *particle*, or None."""
+        rows = np.flatnonzero(self._particles["particle"].to_numpy() == particle)
+        return int(rows[0]) if rows.size else None
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Return how many particles there are."""
+        return 0 if parent is not None and parent.isValid() else len(self._particles)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Return how many columns are shown."""
+        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> str | None:
+        """Return title or tooltip of a column."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        column = COLUMNS[section]
+        return {Qt.ItemDataRole.DisplayRole: column.title, Qt.ItemDataRole.ToolTipRole: column.tooltip}.get(role)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return text, tooltip, sort value, alignment or colour of a cell."""
+        column = COLUMNS[index.column()]
+        row = self._particles.iloc[index.row()]
+        value = row[column.name]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return UNKNOWN if pd.isna(value) else f"{value:.{column.decimals}f}"
+        if role == _SORT_ROLE:
+            return -1.0 if pd.isna(value) else float(value)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _interval_text(row, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return Qt.AlignmentFlag.AlignCenter
+        if role == Qt.ItemDataRole.DecorationRole and column.name == "particle":
+            return QColor.fromRgbF(*map(float, particle_rgb(value)))
+        return None
+
+
+class ParticleTable(QTableView):
+    """The particles, sortable; the selected row is the selected particle."""
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__()
+        self._selection = selection
+        self._model = ParticleModel()
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self._model)
+        self._sorted.setSortRole(_SORT_ROLE)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.selectionModel().selectionChanged.connect(self._on_rows_selected)
+        selection.particle_changed.connect(self._show_selected)
+
+    def set_particles(self, particles: pd.DataFrame) -> None:
+        """Show ``motion.particles``."""
+        self._model.set_particles(particles)
+        self._show_selected(self._selection.particle)
+
+    def _on_rows_selected(self) -> None:
+        rows = self.selectionModel().selectedRows()
+        if rows:
+            self._selection.select(self._model.particle(self._sorted.mapToSource(rows[0]).row()))
+
+    def _show_selected(self, particle: int | None) -> None:
+        row = self._model.row(particle)
+        if row is None:
+            self.clearSelection()
+            return
+        index = self._sorted.mapFromSource(self._model.index(row, 0))
+        flags = QItemSelectionModel.SelectionFlag
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+        self.scrollTo(index)
+
+
+def _interval_text(row: pd.Series, column: Column) -> str | None:
+    """Return the 90 % interval of a cell in words, or None if it has none."""
+    low, high = row.get(f"{column.name}_low"), row.get(f"{column.name}_high")
+    if low is None or pd.isna(low):
+        return None
+    return f"{low:.2f} to {high:.2f} (central 90 %)"
