@@ -77,7 +77,7 @@ def checked_length(frames: int, name: str) -> None:
         If there are fewer than 2 frames.
     """
     if frames < 2:
-        count = "one frame" if frames == 1 else "no frame"
+        count = "one frame" if frames == 1 else "no whole frame"
         raise InputError(f"{name} holds {count}; a movie needs at least 2.")
 
 
@@ -89,7 +89,7 @@ def warn_of_cut(name: str, frames: int) -> tuple[str]:
     InputWarning
         Always.
     """
-    sentence = f"{name} ends early: only its first {frames} frames are whole and are read."
+    sentence = f"{name} is cut off or damaged: only its first {frames} frames are whole and are read."
     warnings.warn(sentence, InputWarning, stacklevel=4)
     return (sentence,)
 

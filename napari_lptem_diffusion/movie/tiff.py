@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import struct
@@ -56,17 +57,16 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
     try:
         with TiffFile(path) as tif:
             yield tif
-    except InputError:
+    except (InputError, OSError):
         raise
-    except (TiffFileError, struct.error, LookupError, ValueError, TypeError) as error:
-        raise InputError(f"{path.name} is not a TIFF file that can be read: {one_line(error)}.") from error
+    except Exception as error:  # in a damaged file tifffile trips over almost anything
+        raise InputError(f"{path.name} cannot be read as TIFF ({one_line(error)}).") from error
 
 
 def _recording(tif: TiffFile, path: Path) -> Recording:
     first = first_page(tif, path.name)
     declared = _declared_frames(tif, first, path.name)
     frames, is_cut = _frames(tif, first, declared, path)
-    checked_length(frames.shape[0], path.name)
     calibration, notes = tiff_calibration(tif, path.name)
     notes += page_notes(first, path.name)
     if is_cut:
@@ -134,8 +134,8 @@ def _declared_axes(tif: TiffFile, page: TiffPage) -> dict[str, int]:
         axes = {axis: int(tif.imagej_metadata.get(key, 1)) for axis, key in keys.items()}
         if math.prod(axes.values()) == 1:
             axes["T"] = int(tif.imagej_metadata.get("images", 1))
-    elif tif.shaped_metadata is not None and len(tif.shaped_metadata) == 1:
-        shape = tif.shaped_metadata[0]["shape"][: -len(page.shape)]
+    elif page.shaped_description is not None and page.shaped_description.startswith("{"):
+        shape = json.loads(page.shaped_description)["shape"][: -len(page.shape)]
         axes = {f"planes of axis {axis}": int(length) for axis, length in enumerate(shape)}
     else:
         axes = {}
@@ -154,14 +154,15 @@ def _frames(tif: TiffFile, first: TiffPage, declared: int, path: Path) -> tuple[
         if next_directory >= size:  # cut before the second page's tags, which follow the last frame
             declared = max(declared, (next_directory - start) // frame_bytes)
         whole = min(declared, (size - start) // frame_bytes)
+        checked_length(whole, path.name)
         offsets = range(start, start + whole * frame_bytes, frame_bytes)
         return UncompressedFrames(path, offsets, frame_shape, stored), whole < declared
-    pages = _pages(tif, path.name)
-    whole = next((index for index, page in enumerate(pages) if _end(page) > size), len(pages))
-    is_cut = whole < max(declared, len(pages)) or _next_directory(tif, pages[-1]) >= size
-    starts = _starts(pages[:whole], first)
+    pages = _whole_pages(tif, path.name)
+    checked_length(len(pages), path.name)
+    is_cut = len(pages) < max(declared, len(tif.pages)) or _next_directory(tif, pages[-1]) >= size
+    starts = _starts(pages, first)
     if starts is None:
-        return _DecodedPages(pages[:whole], first, path.name), is_cut
+        return _DecodedPages(pages, first, path.name), is_cut
     return UncompressedFrames(path, starts, frame_shape, stored), is_cut
 
 
@@ -171,29 +172,56 @@ def _stored_dtype(tif: TiffFile, page: TiffPage) -> np.dtype[Any]:
 
 
 def _next_directory(tif: TiffFile, page: TiffPage | TiffFrame) -> int:
-    """Return where the file says that the tags of the page after *page* are; 0 after the last."""
+    """Return where the file says that the tags of the page after *page* are; 0 after the last.
+
+    If *page*'s own tags are cut off, that is the end of the file.
+    """
     file, layout = tif.filehandle, tif.tiff
     file.seek(page.offset)
-    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
-    file.seek(page.offset + layout.tagnosize + tags * layout.tagsize)
-    (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    try:
+        (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(page.offset + layout.tagnosize + tags * layout.tagsize)
+        (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    except struct.error:
+        return file.size
     return int(offset)
 
 
-def _pages(tif: TiffFile, name: str) -> list[TiffPage | TiffFrame]:
-    """Return all pages, read as far as needed to find their pixels; a sample of them is checked to be alike."""
-    tif.pages.useframes = True
+def _whole_pages(tif: TiffFile, name: str) -> list[TiffPage | TiffFrame]:
+    """Return the pages up to the first that is damaged or whose pixels reach beyond the end of the file."""
     tif.pages.set_keyframe(0)
-    pages = list(tif.pages)
-    first = tif.pages.first
-    for index in {1, len(pages) // 2, len(pages) - 1} & set(range(1, len(pages))):
-        page = pages[index].aspage()
-        if (page.shape, page.dtype) != (first.shape, first.dtype):
-            raise InputError(
-                f"Frame {index} of {name} has the shape {page.shape} and type {page.dtype}, expected "
-                f"{first.shape} and {first.dtype} as in the first frame."
-            )
+    pages: list[TiffPage | TiffFrame] = []
+    for index in range(len(tif.pages)):
+        try:
+            page = _page(tif, index)
+            if _end(page) > tif.filehandle.size:
+                break
+        except (TiffFileError, LookupError, ValueError, struct.error):
+            break
+        pages.append(page)
+        if isinstance(page, TiffPage):
+            _check_alike(page, tif.pages.first, f"Frame {index} of {name}")
+    for index in {len(pages) // 2, len(pages) - 1} - {-1}:
+        _check_alike(pages[index].aspage(), tif.pages.first, f"Frame {index} of {name}")
     return pages
+
+
+def _page(tif: TiffFile, index: int) -> TiffPage | TiffFrame:
+    """Return a page, read as far as needed to find its pixels, or wholly if it is unlike the first."""
+    tif.pages.useframes = True
+    try:
+        return tif.pages[index]
+    except RuntimeError:
+        tif.pages.useframes = False
+        return tif.pages[index]
+
+
+def _check_alike(page: TiffPage, first: TiffPage, what: str) -> None:
+    if (page.shape, page.dtype) != (first.shape, first.dtype):
+        raise InputError(
+            f"{what} has the shape {page.shape} and type {page.dtype}, expected {first.shape} and {first.dtype} "
+            "as in the first frame."
+        )
 
 
 def _end(page: TiffPage | TiffFrame) -> int:
