@@ -36,6 +36,7 @@ from napari_lptem_diffusion.diffusion.network import (
 )
 from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate
 
+LENGTHS = 24
 LOG_COLUMNS = ("step", "seconds", "learning_rate", "training_loss", "validation_loss")
 
 
@@ -57,7 +58,7 @@ class TrainingConfig:
         Decay of the moving average of the weights, which is what is saved.
     """
 
-    steps: int = 8000
+    steps: int = 7000
     positions_per_step: int = 16_000
     shortest: int = 16
     longest: int = 640
@@ -188,7 +189,8 @@ def validation_loss(network: DilatedNetwork, config: TrainingConfig, device: tor
 
 def _batch_loss(network: DilatedNetwork, config: TrainingConfig, seed: int, device: torch.device | str) -> Tensor:
     generator = torch.Generator(device).manual_seed(seed)
-    spot = float(torch.rand((), generator=generator, device=device))
+    # Few different lengths: the kernels for each are compiled once and kept in memory.
+    spot = int(torch.randint(LENGTHS, (), generator=generator, device=device)) / (LENGTHS - 1)
     frames = round(config.shortest * (config.longest / config.shortest) ** spot)
     tracks = config.positions_per_step // frames
     observation, truth = simulate(tracks, frames, config.population, generator, device)

@@ -1,0 +1,188 @@
+"""How well the motion is judged: python benchmarks/diffusion.py [--tracks N]; prints markdown tables.
+
+Every line is measured on tracks of simulators that share no code with the training (reference_tracks.py), next to the
+exact limit where it is known (bayes_limits.py) and to the usual fit of the mean squared displacement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from bayes_limits import Floats, ctrw_medians, fbm_medians
+from reference_tracks import fbm_steps, moving_ctrw_steps, observe, table, unit
+
+from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, Motion, estimate_diffusion
+from napari_lptem_diffusion.diffusion.statistics import mean_squared_displacement, power_law
+from napari_lptem_diffusion.settings import DiffusionSettings
+
+NO_BLUR = DiffusionSettings(exposure_fraction=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tracks", type=int, default=300, help="tracks a line")
+    parser.add_argument("--weights", type=Path, default=BUNDLED_WEIGHTS)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(20_26)
+    pure_fbm(arguments.tracks, arguments.weights, rng)
+    pure_ctrw(arguments.tracks, arguments.weights, rng)
+    superposed(arguments.tracks, arguments.weights, rng)
+    interleaved(arguments.tracks, arguments.weights, rng)
+    speed(arguments.weights, rng)
+
+
+def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### Pure FBM: mean absolute error of alpha_fbm, alpha uniform on (0.1, 1)\n")
+    print(
+        "| frames | error/step | this network | error not told | Bayes limit | ratio | TA-MSD | 90 % covers | ratio > .8 |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for frames in (50, 100, 300):
+        for sigma in (0.0, 0.3, 1.0):
+            alpha = rng.uniform(0.1, 1, count)
+            tracks = [observe(fbm_steps(a, frames - 1, rng), sigma, rng) for a in alpha]
+            told, untold = (_judge(tracks, s, weights).particles for s in (sigma, None))
+            error, limit = _error(told["alpha_fbm"], alpha), _error(fbm_medians(tracks, sigma), alpha)
+            fits = np.array([_msd_alpha(track) for track in tracks])
+            print(
+                f"| {frames} | {sigma} | {error:.3f} | {_error(untold['alpha_fbm'], alpha):.3f} | {limit:.3f} | "
+                f"{error / limit:.2f} | {_error(fits, alpha):.3f} | {_covers(told, 'alpha_fbm', alpha):.0%} | "
+                f"{(told['mixing_ratio'] > 0.8).mean():.0%} |"
+            )
+
+
+def pure_ctrw(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### Pure CTRW, Pareto waits of at least a frame: mean absolute error of alpha_ctrw\n")
+    print("| frames | error/rms step | this network | Bayes limit without error | ratio | 90 % covers | ratio < .2 |")
+    print("|---|---|---|---|---|---|---|")
+    for frames in (50, 100, 300):
+        for sigma in (0.0, 0.1, 0.3):
+            alpha = rng.uniform(0.1, 1, count)
+            clean = [observe(unit(moving_ctrw_steps(a, frames - 1, rng)), 0, rng) for a in alpha]
+            tracks = [track + sigma * rng.standard_normal(track.shape) for track in clean]
+            found = _judge(tracks, sigma, weights).particles
+            error, limit = _error(found["alpha_ctrw"], alpha), _error(ctrw_medians(clean), alpha)
+            print(
+                f"| {frames} | {sigma} | {error:.3f} | {limit:.3f} | {error / limit:.2f} | "
+                f"{_covers(found, 'alpha_ctrw', alpha):.0%} | {(found['mixing_ratio'] < 0.2).mean():.0%} |"
+            )
+
+
+def superposed(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### FBM + CTRW superposed, constant mixing ratio: mean absolute errors\n")
+    print(
+        "| frames | error/step | ratio drawn | mixing ratio per frame | covers | alpha_fbm | covers | alpha_ctrw | covers |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    for frames in (50, 300):
+        for sigma in (0.0, 0.3):
+            for drawn in ("uniform m", "uniform w"):
+                ratio = rng.uniform(0, 1, count)
+                if drawn == "uniform w":
+                    ratio = (1 - ratio) ** 2 / ((1 - ratio) ** 2 + ratio**2)
+                fbm, ctrw = rng.uniform(0.1, 1, (2, count))
+                tracks = [
+                    observe(
+                        np.sqrt(m) * unit(fbm_steps(f, frames - 1, rng))
+                        + np.sqrt(1 - m) * unit(moving_ctrw_steps(c, frames - 1, rng)),
+                        sigma,
+                        rng,
+                    )
+                    for m, f, c in zip(ratio, fbm, ctrw, strict=True)
+                ]
+                motion = _judge(tracks, sigma, weights)
+                whole, by_frame = motion.particles, np.repeat(ratio, frames)
+                print(
+                    f"| {frames} | {sigma} | {drawn} | {_error(motion.frames['mixing_ratio'], by_frame):.3f} | "
+                    f"{_covers(motion.frames, 'mixing_ratio', by_frame):.0%} | {_error(whole['alpha_fbm'], fbm):.3f} | "
+                    f"{_covers(whole, 'alpha_fbm', fbm):.0%} | {_error(whole['alpha_ctrw'], ctrw):.3f} | "
+                    f"{_covers(whole, 'alpha_ctrw', ctrw):.0%} |"
+                )
+
+
+def interleaved(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### FBM and CTRW in turn, 300 frames: per frame, and change points (gate 10 frames)\n")
+    print("| window | error/step | mixing-ratio error | 90 % covers | change points: Jaccard | median distance |")
+    print("|---|---|---|---|---|---|")
+    for window in (100, 50):
+        for sigma in (0.0, 0.3):
+            steps, truth = 299, []
+            tracks = []
+            for _ in range(count):
+                fbm, ctrw = rng.uniform(0.1, 1, 2)
+                is_fbm = (np.arange(steps) // window + rng.integers(2)) % 2 == 0
+                parts = unit(fbm_steps(fbm, steps, rng)), _scaled_by_window(ctrw, steps, window, rng)
+                tracks.append(observe(np.where(is_fbm[:, None], *parts), sigma, rng))
+                truth.append(np.append(is_fbm, is_fbm[-1]).astype(float))
+            motion = _judge(tracks, sigma, weights)
+            true_points = [np.arange(window, steps, window)] * count
+            jaccard, distance = _change_points(motion.particles["change_points"], true_points, gate=10)
+            by_frame = np.concatenate(truth)
+            print(
+                f"| {window} | {sigma} | {_error(motion.frames['mixing_ratio'], by_frame):.3f} | "
+                f"{_covers(motion.frames, 'mixing_ratio', by_frame):.0%} | {jaccard:.2f} | {distance:.1f} |"
+            )
+
+
+def speed(weights: Path, rng: np.random.Generator) -> None:
+    tracks = [observe(fbm_steps(0.5, 299, rng), 0.1, rng) for _ in range(300)]
+    rows = table(tracks, 0.1)
+    start = time.perf_counter()
+    estimate_diffusion(rows, NO_BLUR, weights=weights)
+    network = time.perf_counter() - start
+    start = time.perf_counter()
+    for track in tracks:
+        _msd_alpha(track)
+    fits = time.perf_counter() - start
+    print(
+        f"\nSpeed: 300 tracks of 300 frames, all outputs: {300 / network:.0f} tracks/s; {network / fits:.1f} times as"
+    )
+    print("long as plain TA-MSD fits of the same tracks in the same run.")
+
+
+def _judge(tracks: list[Floats], sigma: float | None, weights: Path) -> Motion:
+    return estimate_diffusion(table(tracks, sigma), NO_BLUR, weights=weights)
+
+
+def _scaled_by_window(alpha: float, steps: int, window: int, rng: np.random.Generator) -> Floats:
+    """A CTRW that starts anew in every window, each with the same mean squared step."""
+    parts = [unit(moving_ctrw_steps(alpha, window, rng)) for _ in range(-(-steps // window))]
+    return np.concatenate(parts)[:steps]
+
+
+def _msd_alpha(track: Floats) -> float:
+    lags = np.arange(1, 5)
+    return power_law(lags, mean_squared_displacement(track, lags)[0])[0]
+
+
+def _error(found: pd.Series | Floats, truth: Floats) -> float:
+    return float(np.abs(np.asarray(found) - truth).mean())
+
+
+def _covers(found: pd.DataFrame, name: str, truth: Floats) -> float:
+    return float(((found[f"{name}_low"] <= truth) & (truth <= found[f"{name}_high"])).mean())
+
+
+def _change_points(found: pd.Series, truth: list[Floats], gate: int) -> tuple[float, float]:
+    """Jaccard index of change points matched one to one within *gate* frames, and their median distance."""
+    matched, false, missed, distances = 0, 0, 0, []
+    for text, true in zip(found, truth, strict=True):
+        left = [int(frame) for frame in text.split(";")] if text else []
+        for point in true:
+            nearest = min(left, key=lambda frame: abs(frame - point), default=None)
+            if nearest is not None and abs(nearest - point) <= gate:
+                left.remove(nearest)
+                distances.append(abs(nearest - point))
+                matched += 1
+            else:
+                missed += 1
+        false += len(left)
+    return matched / max(matched + false + missed, 1), float(np.median(distances)) if distances else float("nan")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""The command line: analyze, view, train and demo, over the same engine as the plugin."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from napari_lptem_diffusion import __version__
+from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.progress import Stopped
+from napari_lptem_diffusion.settings import Settings, StageSettings
+from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt
+
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0, 2 for input that cannot be used, 130 when stopped."""
+    options = _parser().parse_args(arguments)
+    try:
+        with _warnings_as_lines():
+            options.run(options)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except (Stopped, KeyboardInterrupt) as stopped:
+        print(str(stopped) or "Stopped.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-lptem-diffusion",
+        description="Find gold nanorods in liquid-phase TEM movies and say how their motion mixes FBM and CTRW.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    analyze = commands.add_parser("analyze", help="analyse movies and write CSVs")
+    analyze.add_argument("movies", nargs="+", type=Path, metavar="MOVIE", help="a file or a folder of frames")
+    analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
+    analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
+    analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
+    _add_settings(analyze)
+    analyze.set_defaults(run=_analyze)
+
+    view = commands.add_parser("view", help="open napari with the plugin docked")
+    view.add_argument("movie", nargs="?", type=Path, metavar="MOVIE", help="a file or a folder of frames")
+    _add_settings(view)
+    view.set_defaults(run=_view)
+
+    demo = commands.add_parser("demo", help="analyse the sample movie, then show it if there is a display")
+    demo.add_argument("-o", "--output", type=Path, default=Path("demo_output"), metavar="OUT")
+    demo.add_argument("--no-window", action="store_true", help="do not open napari")
+    demo.set_defaults(run=_demo)
+
+    train = commands.add_parser("train", help="train the network on simulated tracks")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run; continued")
+    train.add_argument("--config", type=Path, help="TOML file; what it does not name keeps its default")
+    train.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
+    train.set_defaults(run=_train)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--settings FILE`` and one option for each field of the settings model."""
+    parser.add_argument("--settings", type=Path, metavar="FILE.toml", help="settings; the options below win over it")
+    for stage, stage_field in Settings.model_fields.items():
+        model = stage_field.annotation
+        assert model is not None
+        group = parser.add_argument_group(stage, (model.__doc__ or "").strip())
+        for name, field in model.model_fields.items():
+            choices = [value for value in get_args(field.annotation) if isinstance(value, str)]
+            extra = field.json_schema_extra
+            unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+            group.add_argument(
+                f"--{name.replace('_', '-')}",
+                dest=f"{stage}.{name}",
+                choices=choices or None,
+                metavar=None if choices else "X",
+                help=f"{field.description}{f' [{unit}]' if unit else ''}".replace("%", "%%"),
+            )
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return the settings of the file, if any, with the options given on the command line put over them."""
+    base = Settings.from_toml(options.settings) if options.settings else Settings()
+    values: dict[str, Any] = base.model_dump()
+    for stage, fields in values.items():
+        assert issubclass(type(getattr(base, stage)), StageSettings)
+        for name in fields:
+            if (given := getattr(options, f"{stage}.{name}")) is not None:
+                fields[name] = given
+    return Settings.checked(values, "Command line")
+
+
+def _analyze(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.export import check_output_folder
+
+    settings = _settings(options)
+    folders = _output_folders(options.movies, options.output)
+    for folder in folders:
+        check_output_folder(folder, overwrite=options.overwrite)
+    for movie, folder in zip(options.movies, folders, strict=True):
+        _analyze_one(movie, folder, settings, video=not options.no_video, overwrite=options.overwrite)
+
+
+def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
+    """Return OUT for one movie, a folder in it for each of several, named after them."""
+    if len(movies) == 1:
+        return [output]
+    names: list[str] = []
+    for movie in movies:
+        name = movie.resolve().name
+        name = name if movie.is_dir() else Path(name).stem
+        names.append(f"{name}_{names.count(name) + 1}" if name in names else name)
+    return [output / name for name in names]
+
+
+def _analyze_one(path: Path, folder: Path, settings: Settings, video: bool, overwrite: bool) -> Analysis:
+    from napari_lptem_diffusion.analysis import analyze
+    from napari_lptem_diffusion.export import save_analysis, save_overlay_movie, save_report
+
+    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
+        analysis = analyze(path, settings, progress, should_stop)
+        save_analysis(analysis, folder, overwrite, progress, should_stop)
+        save_report(analysis, folder / "report.html", progress, should_stop, overwrite=overwrite)
+        if video:
+            save_overlay_movie(analysis, folder / "overlay.mp4", progress, should_stop, overwrite=overwrite)
+    _say_what_was_found(analysis, folder)
+    return analysis
+
+
+def _say_what_was_found(analysis: Analysis, folder: Path) -> None:
+    movie, particles = analysis.movie, analysis.motion.particles
+    frames, height, width = movie.shape
+    print(f"{movie.name}: {frames} frames of {width} x {height} px")
+    for note in movie.notes:
+        print(f"  note: {note}")
+    print(f"  pixel size: {_with_source(movie.calibration.pixel_size_nm, 'nm', movie.calibration.pixel_size_source)}")
+    interval = movie.calibration.frame_interval_s
+    print(f"  frame interval: {_with_source(interval, 's', movie.calibration.frame_interval_source)}")
+    judged = int(particles["mixing_ratio"].notna().sum())
+    print(f"Found {len(analysis.detections)} rods in frames and {len(particles)} tracks, {judged} of them judged.")
+    for row in particles.itertuples():
+        ratio = f"mixing ratio {row.mixing_ratio:.2f} ({row.mixing_ratio_low:.2f} to {row.mixing_ratio_high:.2f})"
+        if math.isnan(row.mixing_ratio):
+            ratio = "immobile" if row.immobile else "too short to judge"
+        print(f"  particle {row.particle}: {row.frames} frames, {ratio}")
+    for lap in analysis.times:
+        print(f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s")
+    print(f"Written to {folder}:")
+    for name in sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir()):
+        print(f"  {name}")
+
+
+def _with_source(value: float | None, unit: str, source: str) -> str:
+    return f"unknown ({source}); results are in px and frames" if value is None else f"{value:g} {unit} ({source})"
+
+
+def _view(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.gui.app import view
+
+    view(options.movie, _settings(options))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.sample_data import SAMPLE_MOVIE
+
+    analysis = _analyze_one(SAMPLE_MOVIE, options.output, Settings(), video=True, overwrite=True)
+    if options.no_window:
+        return
+    if not _has_display():
+        print("napari was not opened: there is no display.")
+        return
+    from napari_lptem_diffusion.gui.app import show
+
+    show(analysis)
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
+    from napari_lptem_diffusion.export.figures import save_training_figure
+
+    try:
+        config = TrainingConfig.from_toml(options.config) if options.config else TrainingConfig()
+        weights = train(config, options.output, options.device)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(str(error)) from error
+    save_training_figure(options.output / "log.csv", options.output / "losses.png")
+    print(f"Written: {weights}")
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print what users are warned of as one line each."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if issubclass(category, InputWarning):
+            print(f"Warning: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
