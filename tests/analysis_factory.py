@@ -90,10 +90,14 @@ def _tracks(rng: np.random.Generator) -> pd.DataFrame:
                     "angle_deg": angle_deg[index],
                     "length": _LENGTH_PX + rng.normal(0, 0.5, len(index)),
                     "width": _WIDTH_PX + rng.normal(0, 0.3, len(index)),
+                    "blur": 1.2,
                     "snr": rng.uniform(8, 14, len(index)),
+                    "contrast": rng.uniform(0.5, 0.6, len(index)),
                     "localization_error": np.sqrt((along_px**2 + across_px**2) / 2),
                     "localization_error_along": along_px,
                     "localization_error_across": across_px,
+                    "angle_error_deg": rng.uniform(1, 3, len(index)),
+                    "visible": 1.0,
                     "particle": particle,
                 }
             )

@@ -96,7 +96,7 @@ def _files(folder: Path) -> list[str]:
 def _listed(folder: Path) -> list[str]:
     """Return the files that an earlier export wrote here, by its provenance; none if that cannot be read."""
     try:
-        listed = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["files"]
+        listed = list(json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [name for name in listed if isinstance(name, str) and _OURS.fullmatch(name)]

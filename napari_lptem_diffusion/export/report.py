@@ -136,15 +136,14 @@ def _particles(analysis: Analysis) -> str:
     unit = k_unit(analysis.movie.calibration)
     unit_words = _K_UNIT_WORDS[unit]
     head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW", f"K FBM, {unit_words}", f"K CTRW, {unit_words}"]
-    head += ["Change points (frames)", "Model mismatch", "Remarks"]
+    head += ["Changes at frame", "Model mismatch"]
     listed = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(_LISTED_PARTICLES)
     rows = []
     for row in listed.to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
-        cells += [_interval(row, name) for name in ("mixing_ratio", "alpha_fbm", "alpha_ctrw")]
-        cells += [_interval(row, name, f"_{unit}") for name in ("k_fbm", "k_ctrw")]
-        cells += [escape(row["change_points"].replace(";", ", ")) or "none", _plain(row["model_mismatch"])]
-        cells.append(_remarks(row))
+        cells += [_interval(row, name, "", ".2f") for name in ("mixing_ratio", "alpha_fbm", "alpha_ctrw")]
+        cells += [_interval(row, name, f"_{unit}", ".2g") for name in ("k_fbm", "k_ctrw")]
+        cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     header = "".join(f"<th>{name}</th>" for name in head)
     more = len(particles) - len(listed)
@@ -157,24 +156,21 @@ def _particles(analysis: Analysis) -> str:
     )
 
 
-def _interval(row: dict[Hashable, Any], name: str, unit: str = "") -> str:
+def _interval(row: dict[Hashable, Any], name: str, unit: str, digits: str) -> str:
     value, low, high = (row[f"{name}{end}{unit}"] for end in ("", "_low", "_high"))
     if not math.isfinite(value):
         return '<span class="interval">not judged</span>'
-    return f'{value:.3g} <span class="interval">{low:.3g} to {high:.3g}</span>'
-
-
-def _plain(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else ""
+    return f'{value:{digits}}<br><span class="interval">{low:{digits}} to {high:{digits}}</span>'
 
 
 def _remarks(row: dict[Hashable, Any]) -> str:
-    remarks = []
-    if row["model_mismatch"] > _MISMATCH_TO_FLAG:
-        remarks.append("fits no mixture well")
+    mismatch = row["model_mismatch"]
+    remarks = [f"{mismatch:.2f}"] if math.isfinite(mismatch) else []
+    if mismatch > _MISMATCH_TO_FLAG:
+        remarks.append('<span class="flag">fits no mixture well</span>')
     if row["immobile"]:
-        remarks.append("moves no more than its localization error")
-    return f'<span class="flag">{"; ".join(remarks)}</span>'
+        remarks.append('<span class="flag">immobile: moves no more than its localization error</span>')
+    return "<br>".join(remarks)
 
 
 def _together(analysis: Analysis) -> str:

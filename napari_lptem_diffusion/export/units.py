@@ -21,6 +21,7 @@ _LENGTHS = (
     "y",
     "length",
     "width",
+    "blur",
     "localization_error",
     "localization_error_along",
     "localization_error_across",
