@@ -13,7 +13,7 @@ from napari_lptem_diffusion.particles.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.field import Frames, build_field, sample_pairs
 from napari_lptem_diffusion.particles.filter_bank import FilterBank, build_filter_bank
 from napari_lptem_diffusion.particles.pose_fit import Prior
-from napari_lptem_diffusion.particles.sizes import Pairs, refine_shape, scan_sizes
+from napari_lptem_diffusion.particles.sizes import Pairs, learn_population, scan_sizes
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
@@ -23,8 +23,10 @@ _COARSE_FROM_PIXELS_PER_WIDTH = 5.0
 _WINDOW_LENGTHS = 5
 _LEARNING_FRAMES = 16
 _LEARNING_RODS = 120
-_LEARNING_SPREAD = 0.4
 _LEAST_VISIBLE = 0.95
+_LEAST_BLUR = 0.5
+_UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
+_GIVEN_SPREAD = 0.05
 
 
 def calibrate(
@@ -52,11 +54,12 @@ def calibrate(
     report(progress, should_stop, 0, 4, "measuring the movie")
     pairs = sample_pairs(movie)
     report(progress, should_stop, 1, 4, "measuring the movie")
-    shape = _given(scan_sizes(pairs, sign) or _unknown_shape(pairs), settings)
+    shape = scan_sizes(pairs, sign) or _unknown_shape(pairs)
+    prior = _given(Prior(shape, *_UNLEARNT_SPREADS), settings)
     for stage in (2, 3):
         report(progress, should_stop, stage, 4, "measuring the movie")
-        shape = _given(_learn_shape(_detector(pairs, settings, shape, sign), pairs), settings)
-    detector = _detector(pairs, settings, shape, sign)
+        prior = _given(_learn_population(_detector(pairs, settings, prior, sign), pairs), settings)
+    detector = _detector(pairs, settings, prior, sign)
     report(progress, should_stop, 4, 4, "measuring the movie")
     return detector
 
@@ -89,11 +92,13 @@ def detect(
     return detector.detect(movie, progress, should_stop)
 
 
-def _given(shape: RodShape, settings: DetectionSettings) -> RodShape:
+def _given(prior: Prior, settings: DetectionSettings) -> Prior:
     """Let what the user says of the rods stand."""
-    width = settings.rod_width_px or shape.width
-    length = settings.rod_length_px or shape.length
-    return replace(shape, length=max(length, width), width=min(width, length))
+    if settings.rod_length_px is not None:
+        prior = replace(prior, shape=replace(prior.shape, length=settings.rod_length_px), length_spread=_GIVEN_SPREAD)
+    if settings.rod_width_px is not None:
+        prior = replace(prior, shape=replace(prior.shape, width=settings.rod_width_px), width_spread=_GIVEN_SPREAD)
+    return prior
 
 
 def _unknown_shape(pairs: Pairs) -> RodShape:
@@ -102,19 +107,19 @@ def _unknown_shape(pairs: Pairs) -> RodShape:
     return RodShape(2 * width, width, 0.15 * width)
 
 
-def _detector(pairs: Pairs, settings: DetectionSettings, shape: RodShape, sign: int) -> Detector:
-    """Build the detector of a shape (px of the movie)."""
+def _detector(pairs: Pairs, settings: DetectionSettings, prior: Prior, sign: int) -> Detector:
+    """Build the detector for rods of the given size (px of the movie)."""
     bin_px = 1
-    while shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
+    while prior.shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
         bin_px *= 2
-    field = build_field(pairs, bin_px, _WINDOW_LENGTHS * shape.length, sign)
-    fine = shape.scaled(1 / bin_px)
-    fine = replace(fine, blur=max(fine.blur, 0.5))
-    coarsening = 2 if fine.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
+    field = build_field(pairs, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
+    fine = prior.scaled(1 / bin_px)
+    fine = replace(fine, shape=replace(fine.shape, blur=max(fine.shape.blur, _LEAST_BLUR)))
+    coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
     noise = field.noise.coarsened() if coarsening == 2 else field.noise
-    bank = build_filter_bank(fine.scaled(1 / coarsening), noise)
+    bank = build_filter_bank(fine.shape.scaled(1 / coarsening), noise)
     frames = [coarsen(field.normalise(pair[0]), coarsening) for pair in pairs[:_LEARNING_FRAMES:4]]
-    return Detector(settings, field, replace(bank, texture=_texture(bank, frames)), coarsening, Prior(fine))
+    return Detector(settings, field, replace(bank, texture=_texture(bank, frames)), coarsening, fine)
 
 
 def _texture(bank: FilterBank, frames: list[Array]) -> float:
@@ -123,25 +128,17 @@ def _texture(bank: FilterBank, frames: list[Array]) -> float:
     return max(1.0, float(np.median(spreads)))
 
 
-def _learn_shape(detector: Detector, pairs: Pairs) -> RodShape:
-    """Fit one size to the brightest rods that are wholly in view; px of the movie."""
-    prior = replace(
-        detector.prior,
-        length_spread=_LEARNING_SPREAD,
-        width_spread=_LEARNING_SPREAD,
-        blur_spread=_LEARNING_SPREAD,
-    )
+def _learn_population(detector: Detector, pairs: Pairs) -> Prior:
+    """Size of the brightest rods that are wholly in view and its variation; px of the movie."""
     images = [detector.field.normalise(pair[0]) for pair in pairs[:_LEARNING_FRAMES]]
     fits = [detector.fit(image) for image in images]
-    whole = [
-        (image, fit.take(np.flatnonzero(fit.visible > _LEAST_VISIBLE)))
-        for image, fit in zip(images, fits, strict=True)
-        if fit
-    ]
-    if not sum(len(fit.snr) for _, fit in whole):
-        return detector.prior.shape.scaled(detector.field.bin_px)
-    enough = np.sort(np.concatenate([fit.snr for _, fit in whole]))[-_LEARNING_RODS:][0]
-    best = [(image, fit.take(np.flatnonzero(fit.snr >= enough))) for image, fit in whole]
-    best = [(image, fit) for image, fit in best if len(fit.snr)]
-    shape = refine_shape([image for image, _ in best], [fit.parameters for _, fit in best], prior, detector.field.noise)
-    return shape.scaled(detector.field.bin_px)
+    whole = [(image, fit, fit.visible > _LEAST_VISIBLE) for image, fit in zip(images, fits, strict=True) if fit]
+    snrs = np.sort(np.concatenate([fit.snr[inside] for _, fit, inside in whole])) if whole else np.empty(0)
+    bin_px = detector.field.bin_px
+    if not len(snrs):
+        return detector.prior.scaled(bin_px)
+    enough = snrs[-_LEARNING_RODS:][0]
+    best = [(image, fit.parameters[inside & (fit.snr >= enough)]) for image, fit, inside in whole]
+    best = [(image, parameters) for image, parameters in best if len(parameters)]
+    images, rods = [image for image, _ in best], [parameters for _, parameters in best]
+    return learn_population(images, rods, detector.prior, detector.field.noise).scaled(bin_px)

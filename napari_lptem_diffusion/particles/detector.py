@@ -110,7 +110,7 @@ class Detector:
         start = self._start(normal)
         if not len(start):
             return None
-        fit = fit_rods(normal, start, self.prior, self.field.noise)
+        fit = fit_rods(normal, start, self.prior, self.field.noise, self.field.variance_gain(start[:, X], start[:, Y]))
         rows = self._believable(fit, start, normal.shape)
         return fit.take(rows) if len(rows) else None
 

@@ -72,6 +72,16 @@ class Field:
         """
         return self.normalise_binned(bin_image(image, self.bin_px))
 
+    def variance_gain(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Relative change of the noise variance per unit of normalised signal, at positions in binned px."""
+        rows, columns = (
+            np.clip(np.rint(v).astype(int), 0, n - 1) for v, n in zip((y, x), self.background.shape, strict=True)
+        )
+        gain: NDArray[np.float64] = (
+            self.sign * self.variance.slope / np.sqrt(self.variance.variance(self.background[rows, columns]))
+        )
+        return gain
+
     def normalise_binned(self, binned: Array) -> Array:
         """`normalise` for a frame that is binned already."""
         zero = self.variance.zero_level

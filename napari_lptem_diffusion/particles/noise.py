@@ -55,6 +55,10 @@ class NoiseCorrelation:
         kernel[np.ix_(rows, columns)] = self.autocorrelation[np.ix_(rows + lags_y, columns + lags_x)]
         return np.maximum(fft.rfft2(kernel).real, 0.2).astype(np.float32)
 
+    def at_rod_scale(self, reach: int) -> float:
+        """Noise power at the longest wave in a window of ``2 * reach + 1`` px, without row noise."""
+        return float(self.power((2 * reach + 1, 2 * reach + 1))[0, 1])
+
     def coarsened(self) -> NoiseCorrelation:
         """Correlation after `coarsen` by 2: sums of 2 x 2 pixels divided by 2."""
         padded = np.pad(self.autocorrelation, [(1 + (n // 2 + 1) % 2,) * 2 for n in self.autocorrelation.shape])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,9 @@ Matrix = NDArray[np.float64]
 X, Y, ANGLE, AMPLITUDE, BACKGROUND, LENGTH, WIDTH, BLUR = range(8)
 """Columns of the parameters: px, px, radians, noise units, noise units, and the natural logarithms of px."""
 
-_STEPS = 12
+_STEPS = 6
 _ROUNDS = 3
+_LEAST_VARIANCE = np.float32(0.1)
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,13 @@ class Prior:
     """What is known of a rod's size before it is looked at: the logarithms and their standard deviations."""
 
     shape: RodShape
-    length_spread: float = 0.12
-    width_spread: float = 0.12
-    blur_spread: float = 0.5
+    length_spread: float
+    width_spread: float
+    blur_spread: float
+
+    def scaled(self, factor: float) -> Prior:
+        """Return the prior on a grid whose pixels are *factor* times smaller."""
+        return replace(self, shape=self.shape.scaled(factor))
 
     def centre(self) -> Matrix:
         """Mean of the parameters; 0 where nothing is known."""
@@ -66,11 +71,12 @@ class Fit:
         return Fit(self.parameters[rows], self.covariance[rows], self.snr[rows], self.visible[rows])
 
 
-def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation) -> Fit:
+def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation, variance_gain: Matrix) -> Fit:
     """Fit all rods of an image, each while the others are subtracted.
 
-    Least squares on the normalised image (Levenberg-Marquardt, all rods at once), which for small contrast is the
-    maximum of the likelihood; the covariance allows for noise that is correlated between pixels (sandwich estimator).
+    Least squares (Levenberg-Marquardt, all rods at once) weighted by the variance that the model itself predicts, which is
+    the maximum of the likelihood for many electrons; the covariance allows for noise that is correlated between
+    pixels (sandwich estimator).
 
     Parameters
     ----------
@@ -81,14 +87,17 @@ def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation)
     prior : Prior
     noise : NoiseCorrelation
         Of the image.
+    variance_gain : ndarray
+        (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude.
     """
     windows = Windows(image, start, prior.shape.reach)
-    level = float(noise.power((2 * windows.reach + 1,) * 2)[0, 1])
-    alone = not _neighbours(start, 2 * windows.reach)
+    level = noise.at_rod_scale(prior.shape.reach)
     parameters = start
-    for _ in range(1 if alone else _ROUNDS):
+    rounds = _ROUNDS if _neighbours(start, 2 * windows.reach) else _ROUNDS - 1
+    for _ in range(rounds):
+        windows.weigh(parameters, variance_gain)
         data = windows.data - windows.others(parameters)
-        parameters = levenberg_marquardt(windows, data, parameters, prior, level, _STEPS if alone else _STEPS // 2)
+        parameters = levenberg_marquardt(windows, data, parameters, prior, level, _STEPS)
     return _with_errors(windows, parameters, prior, noise, level)
 
 
@@ -109,6 +118,7 @@ class Windows:
         self._index = (rows[:, :, None], columns[:, None, :])
         self._padded_shape = padded.shape
         self.inside = inside[self._index]
+        self.weight = self.inside
         self.data = padded[self._index]
 
     def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
@@ -119,6 +129,11 @@ class Windows:
         c, s = (f(parameters[:, ANGLE])[:, None, None] for f in (np.cos, np.sin))
         along, across = c * dx + s * dy, c * dy - s * dx
         return (along.astype(np.float32), across.astype(np.float32), c.astype(np.float32), s.astype(np.float32))
+
+    def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
+        """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
+        variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
+        self.weight = self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def models(self, parameters: Matrix) -> Array:
         """Image of each rod in its own window, without background."""
@@ -173,7 +188,7 @@ def _size(parameters: Matrix) -> tuple[Array, Array, Array]:
 
 
 def linearise(windows: Windows, data: Array, parameters: Matrix) -> tuple[Array, Array]:
-    """Residual (rods, y, x) and the model's derivatives (rods, 8, y, x)."""
+    """Weighted residual (rods, y, x) and derivatives of the model (rods, 8, y, x)."""
     along, across, c, s = windows.axes(parameters)
     length, width, blur = _size(parameters)
     image = capsule_image(along, across, length, width, blur)
@@ -188,8 +203,8 @@ def linearise(windows: Windows, data: Array, parameters: Matrix) -> tuple[Array,
     jacobian[:, LENGTH] = amplitude * length * image.by_length
     jacobian[:, WIDTH] = amplitude * width * image.by_width
     jacobian[:, BLUR] = amplitude * blur * image.by_blur
-    jacobian *= windows.inside[:, None]
-    residual = (data - amplitude * image.value - background) * windows.inside
+    jacobian *= windows.weight[:, None]
+    residual = (data - amplitude * image.value - background) * windows.weight
     return residual, jacobian
 
 

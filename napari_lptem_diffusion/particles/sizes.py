@@ -12,28 +12,34 @@ from napari_lptem_diffusion.particles.field import Field, build_field
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.pose_fit import (
+    BLUR,
+    LENGTH,
+    WIDTH,
     Prior,
     Windows,
+    levenberg_marquardt,
     linearise,
     normal_equations,
 )
 
 Array = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 Pairs = Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]]
 _SURE = 7.0
 _SMALLEST_GRID = 24
 _SCAN_PIXELS = 4_000_000
 _RELATIVE_BLUR = 0.15
-_REFINEMENTS = 12
-_OWN, _SHARED = slice(0, 5), slice(5, 8)
-_OWN_STEP = np.array([1.0, 1.0, 0.2, 1e3, 1e3])
+_POPULATION_ROUNDS = 10
+_SIZES = [LENGTH, WIDTH, BLUR]
+_SPREADS = (np.array([0.05, 0.05, 0.2]), np.array([0.4, 0.3, 0.8]))
+"""Least and largest spread of the logarithms of length, width and blur that a population may have."""
 
 
 def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     """Find the size of object that stands out most, over all octaves.
 
-    A coarse filter bank (two widths and three elongations per octave) runs on a few frames; where several sizes answer to
-    the same object the strongest answer counts; the result is the median over objects weighted by signal to noise.
+    A coarse filter bank (two widths and three elongations per octave) runs on a few frames; where several sizes
+    answer to the same object the strongest answer counts; the result is the median over objects weighted by signal to noise.
 
     Parameters
     ----------
@@ -50,7 +56,7 @@ def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     height, width = pairs[0][0].shape
     count = int(np.clip(_SCAN_PIXELS // (height * width), 1, 6))
     frames = [pairs[k][0] for k in np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
-    answers: list[NDArray[np.float64]] = []
+    answers: list[Matrix] = []
     bin_px = 1
     while min(height, width) // bin_px >= _SMALLEST_GRID:
         field = build_field(pairs, bin_px, min(height, width) / 3, sign)
@@ -64,7 +70,7 @@ def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     return RodShape(length, breadth, max(_RELATIVE_BLUR * breadth, 0.7))
 
 
-def _answers(field: Field, frame: NDArray[np.generic], index: int) -> NDArray[np.float64]:
+def _answers(field: Field, frame: NDArray[np.generic], index: int) -> Matrix:
     """Peaks of every size on this grid: columns frame, x, y, snr, length, width; px of the movie."""
     image = field.normalise(frame)
     rows = []
@@ -81,7 +87,7 @@ def _answers(field: Field, frame: NDArray[np.generic], index: int) -> NDArray[np
     return table
 
 
-def _strongest(answers: NDArray[np.float64]) -> NDArray[np.float64]:
+def _strongest(answers: Matrix) -> Matrix:
     """Keep the strongest answer of each object: greedily, hiding weaker ones within its length."""
     left = answers[np.argsort(-answers[:, 3], kind="stable")]
     kept = []
@@ -92,61 +98,50 @@ def _strongest(answers: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(kept).reshape(-1, 6)
 
 
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def _weighted_median(values: Matrix, weights: Matrix) -> float:
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def refine_shape(
-    images: Sequence[Array], rods: Sequence[NDArray[np.float64]], prior: Prior, noise: NoiseCorrelation
-) -> RodShape:
-    """Fit one size to rods of several images: all share length, width and blur, each keeps its pose and amplitude.
+def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Prior, noise: NoiseCorrelation) -> Prior:
+    """Learn the typical size of the rods and how much it varies, from many rods seen badly.
 
-    Gauss-Newton on the shared size with each rod's own parameters eliminated (Schur complement).
+    In one noisy frame the size of a rod is hardly known, and rods differ. The logarithms of length, width and blur are taken
+    as normal over the population; its means and spreads and the sizes of the rods are found together (expectation
+    maximisation, each rod's posterior taken as normal).
 
     Parameters
     ----------
     images : sequence of ndarray
         Normalised, (y, x).
     rods : sequence of ndarray
-        (rods, 8) parameters per image, from `pose_fit.fit_rods`.
+        (rods, 8) parameters per image, from `pose_fit.fit_rods`; at least one rod in each.
     prior : Prior
-        Where to start and how far to believe it.
+        Where to start.
     noise : NoiseCorrelation
 
     Returns
     -------
-    RodShape
+    Prior
         px of the images.
     """
-    views = [(Windows(image, start, prior.shape.reach), start) for image, start in zip(images, rods, strict=True)]
-    data = [view.data - view.others(start) for view, start in views]
-    parameters = [start.copy() for _, start in views]
-    level = float(noise.power((2 * prior.shape.reach + 1,) * 2)[0, 1])
-    centre, precision = prior.centre()[_SHARED], np.diag(prior.precision()[_SHARED])
-    size = centre.copy()
-    for _ in range(_REFINEMENTS):
-        equations = []
-        for (view, _), pixels, current in zip(views, data, parameters, strict=True):
-            current[:, _SHARED] = size
-            equations.append(normal_equations(*linearise(view, pixels, current), level))
-        curvature = np.concatenate([one[0] for one in equations])
-        gradient = np.concatenate([one[1] for one in equations])
-        own = curvature[:, _OWN][:, :, _OWN] + 1e-6 * np.eye(5)
-        mixed = curvature[:, _OWN][:, :, _SHARED]
-        solved = np.linalg.solve(own, np.concatenate([mixed, gradient[:, _OWN, None]], axis=2))
-        transposed = mixed.transpose(0, 2, 1)
-        whole = (curvature[:, _SHARED][:, :, _SHARED] - transposed @ solved[:, :, :-1]).sum(axis=0) + precision
-        pull = (gradient[:, _SHARED] - (transposed @ solved[:, :, -1:])[..., 0]).sum(axis=0)
-        step = np.clip(np.linalg.solve(whole, pull + precision @ (centre - size)), -0.2, 0.2)
-        size = size + step
-        change = np.clip(solved[:, :, -1] - solved[:, :, :-1] @ step, -_OWN_STEP, _OWN_STEP)
-        for current, moved in zip(
-            parameters, np.split(change, np.cumsum([len(one) for one in parameters])[:-1]), strict=True
-        ):
-            current[:, _OWN] += moved
-        if np.abs(step).max() < 2e-3:
-            break
-    length, width, blur = np.exp(size)
-    return RodShape(float(length), float(width), float(blur))
+    level = noise.at_rod_scale(prior.shape.reach)
+    views = [Windows(image, start, prior.shape.reach) for image, start in zip(images, rods, strict=True)]
+    data = [view.data - view.others(start) for view, start in zip(views, rods, strict=True)]
+    parameters = list(rods)
+    for _ in range(_POPULATION_ROUNDS):
+        means, variances = [], []
+        for k, (view, pixels) in enumerate(zip(views, data, strict=True)):
+            parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior, level, steps=4)
+            curvature, _ = normal_equations(*linearise(view, pixels, parameters[k]), level)
+            posterior = np.linalg.inv(curvature + np.diag(prior.precision()) + 1e-9 * np.eye(8))
+            means.append(parameters[k][:, _SIZES])
+            variances.append(np.einsum("nii->ni", posterior)[:, _SIZES])
+        log_size, variance = np.concatenate(means), np.concatenate(variances)
+        centre = log_size.mean(axis=0)
+        spread = np.sqrt(((log_size - centre) ** 2 + variance).mean(axis=0))
+        length_spread, width_spread, blur_spread = (float(v) for v in np.clip(spread, *_SPREADS))
+        shape = RodShape(*(float(v) for v in np.exp(centre)))
+        prior = Prior(shape, length_spread, width_spread, blur_spread)
+    return prior
