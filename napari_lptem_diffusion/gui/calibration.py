@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.settings import MovieSettings
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -36,21 +37,19 @@ def physical_scale(scale: Sequence[float], units: Sequence[str]) -> tuple[float 
     units : sequence of str
         One name per axis, as pint knows them. Pixels that are not square have no pixel size.
     """
-    time, height, width = (
-        _converted(size, unit, target)
-        for size, unit, target in zip(scale[-3:], units[-3:], ("s", "nm", "nm"), strict=True)
-    )
-    return (width if height == width else None), time
+    interval_s = _converted(scale[-3], units[-3], "s")
+    height_nm, width_nm = (_converted(scale[axis], units[axis], "nm") for axis in (-2, -1))
+    return (width_nm if height_nm == width_nm else None), interval_s
 
 
 def _converted(size: float, unit: str, target: str) -> float | None:
     from pint import get_application_registry
 
-    quantity = get_application_registry().Quantity(float(size), unit)
+    quantity = get_application_registry().Quantity(float(size), unit)  # type: ignore[no-untyped-call]
     return float(quantity.to(target).magnitude) if quantity.is_compatible_with(target) else None
 
 
-def show_calibration(form: SettingsForm, movie: Movie | None) -> None:
+def show_calibration(form: SettingsForm[MovieSettings], movie: Movie | None) -> None:
     """Show in the form of the movie settings what the file says and, under each field, where the value came from.
 
     Parameters
@@ -62,14 +61,14 @@ def show_calibration(form: SettingsForm, movie: Movie | None) -> None:
     settings = form.settings
     for name in ("pixel_size_nm", "frame_interval_s"):
         row = form.rows[name]
-        row.show_measured(getattr(movie.calibration, name) if movie else None, otherwise="not in the file")
+        row.show_measured(getattr(movie.calibration, name) if movie else None, otherwise="not known")
         row.set_note("")
     if movie is None:
         return
     calibration = movie.calibrated(**settings.model_dump()).calibration
     for name, source, consequence in (
-        ("pixel_size_nm", calibration.pixel_size_source, "lengths stay in px"),
-        ("frame_interval_s", calibration.frame_interval_source, "times stay in frames"),
+        ("pixel_size_nm", calibration.pixel_size_source, "lengths in px"),
+        ("frame_interval_s", calibration.frame_interval_source, "times in frames"),
     ):
         known = getattr(calibration, name) is not None
         form.rows[name].set_note(source if known else f"{source}: {consequence}")

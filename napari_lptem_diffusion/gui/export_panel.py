@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """Where the result is to go."""
 
 from __future__ import annotations
@@ -20,36 +21,34 @@ if TYPE_CHECKING:
 class ExportPanel(QWidget):
     """Buttons that ask for a place and then want work to be done."""
 
+    analysis: Analysis
+    """What is exported; to be set before the panel is shown."""
+
     work_wanted = Signal(object, str)
     """Emitted with the `Work`, which returns the path that it wrote, and its description."""
     failed = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
-        self._analysis: Analysis | None = None
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for title, tooltip, on_click in (
             (
-                "Export tables …",
+                "Export tables",
                 "One CSV per particle, a summary, settings and provenance, in a new folder.",
                 self._tables,
             ),
-            ("Movie …", "The movie with rods, tracks and colours drawn in.", self._movie),
-            ("Report …", "One page to read and to send: pictures, plots, table, settings.", self._report),
+            ("Movie", "The movie with rods, tracks and colours drawn in.", self._movie),
+            ("Report", "One page to read and to send: pictures, plots, table, settings.", self._report),
         ):
             button = QPushButton(title)
             button.setToolTip(tooltip)
             button.clicked.connect(on_click)
             layout.addWidget(button)
 
-    def set_analysis(self, analysis: Analysis) -> None:
-        """Export this result from now on."""
-        self._analysis = analysis
-
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
-        folder = parent_folder / f"{self._analysis.movie.name}_diffusion"
+        folder = parent_folder / f"{self.analysis.movie.name}_diffusion"
         try:
             replace = folder.exists() and any(folder.iterdir())
             if replace and not ask(self, f"Replace the earlier export in {folder}? Other files there stay.", "Replace"):
@@ -58,7 +57,7 @@ class ExportPanel(QWidget):
         except (InputError, OSError) as error:
             self.failed.emit(error)
             return
-        self.work_wanted.emit(partial(save_analysis, self._analysis, folder, replace), "Exporting tables")
+        self.work_wanted.emit(partial(save_analysis, self.analysis, folder, replace), "Exporting tables")
 
     def _tables(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export into this folder", str(self._home()))
@@ -72,13 +71,12 @@ class ExportPanel(QWidget):
         self._save_file("Save the report", "report.html", "Pages (*.html)", save_report)
 
     def _save_file(self, title: str, ending: str, kinds: str, save: Any) -> None:
-        proposed = self._home() / f"{self._analysis.movie.name}_{ending}"
+        proposed = self._home() / f"{self.analysis.movie.name}_{ending}"
         path, _ = QFileDialog.getSaveFileName(self, title, str(proposed), kinds)  # asks before it replaces
         if path:
-            self.work_wanted.emit(
-                partial(save, self._analysis, Path(path), overwrite=True), title.replace("Save", "Saving")
-            )
+            work = partial(save, self.analysis, Path(path), overwrite=True)
+            self.work_wanted.emit(work, title.replace("Save", "Saving"))
 
     def _home(self) -> Path:
-        movie = self._analysis.movie
+        movie = self.analysis.movie
         return Path.home() if movie.path is None else movie.path.parent

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """A form for one stage's settings, generated from its settings model by magicgui.
 
 The settings, not the widgets, hold the values: a number that is shown rounded is kept as it was until the user
@@ -6,7 +7,7 @@ changes it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
@@ -24,20 +25,23 @@ from qtpy.QtWidgets import (
 from napari_lptem_diffusion.gui.fields import FieldSpec, field_specs
 from napari_lptem_diffusion.settings import StageSettings
 
+Stage = TypeVar("Stage", bound=StageSettings)
+
 FROM_MOVIE = "from the movie"
 _DECIMALS = {"s": 5, "nm": 3}
 _MOST_DECIMALS = 7
-_LABEL_WIDTH_PX = 112
+_MEASURED_DIGITS = 4
+_LABEL_WIDTH_PX = 120
 
 
-class SettingsForm(QWidget):
+class SettingsForm(QWidget, Generic[Stage]):
     """One row per field of a settings model: title, value with its unit, and what the movie says."""
 
     changed = Signal()
     """The user changed a value; `settings` has it."""
 
-    def __init__(self, settings: StageSettings, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, settings: Stage) -> None:
+        super().__init__()
         self._settings = settings
         self.rows = {spec.name: FieldRow(spec) for spec in field_specs(type(settings))}
         layout = QFormLayout(self)
@@ -53,11 +57,11 @@ class SettingsForm(QWidget):
         self.set_settings(settings)
 
     @property
-    def settings(self) -> StageSettings:
+    def settings(self) -> Stage:
         """The settings as they stand."""
         return self._settings
 
-    def set_settings(self, settings: StageSettings) -> None:
+    def set_settings(self, settings: Stage) -> None:
         """Show *settings*; `changed` is not emitted."""
         self._settings = settings
         for name, row in self.rows.items():
@@ -95,6 +99,7 @@ class FieldRow(QWidget):
         if value is None:
             self.show_measured(self._measured)
         else:
+            self._show_all_decimals(value)
             self._show(value)
 
     def show_measured(self, value: float | None, otherwise: str = FROM_MOVIE) -> None:
@@ -103,7 +108,12 @@ class FieldRow(QWidget):
         if not self.automatic.value:
             return
         self.value_widget.native.setSpecialValueText("" if value is not None else otherwise)
-        self._show(self.value_widget.min if value is None else value)
+        if value is None:
+            self._show(self.value_widget.min)
+        else:
+            rounded = float(f"{value:.{_MEASURED_DIGITS}g}")
+            self._show_all_decimals(rounded)
+            self._show(rounded)
 
     def set_note(self, text: str) -> None:
         """Show *text* under the value; empty: nothing."""
@@ -112,10 +122,14 @@ class FieldRow(QWidget):
 
     def _show(self, value: Any) -> None:
         with self.value_widget.changed.blocked():
-            if not self.spec.choices:
-                box = self.value_widget.native
-                box.setDecimals(max(box.decimals(), _decimals_of(value)))
             self.value_widget.value = value
+
+    def _show_all_decimals(self, value: Any) -> None:
+        """Have room for all decimals of *value*, within reason."""
+        if not self.spec.choices:
+            box = self.value_widget.native
+            needed = len(f"{value:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2])
+            box.setDecimals(max(box.decimals(), needed))
 
     def _on_value(self, value: Any) -> None:
         self._set_automatic(False)
@@ -177,11 +191,6 @@ def _polish_spin_box(box: QDoubleSpinBox, unit: str, decimals: int) -> None:
     box.setSuffix(f" {unit}" if unit else "")
     box.setKeyboardTracking(False)
     box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-
-
-def _decimals_of(value: float) -> int:
-    """Return how many decimals show *value* as it is, within reason."""
-    return len(f"{value:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2])
 
 
 class _WheelGuard(QObject):

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.export.palette import SCALES
-from napari_lptem_diffusion.gui.colours import PARTICLE_RGB, napari_colormap
+from napari_lptem_diffusion.gui.colours import PARTICLE_RGB, napari_colormap, particle_rgb
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -181,15 +181,15 @@ def numbers_layer(rods: pd.DataFrame, quantity: str) -> LayerData:
         | {_text_feature(column): rod_texts(rods, column) for column in SCALES},
         "text": {
             "string": text_template(quantity),
-            "size": 10,
-            "color": "white",
-            "anchor": "center",
-            "translation": np.array([0.0, -radius_px, 0.0]),
+            "size": 12,
+            "color": particle_rgb(rods["particle"]),
+            "anchor": "lower_left",
+            "translation": np.array([0.0, -radius_px / 2, radius_px / 2]),
         },
         "size": 2 * radius_px,
         "face_color": "transparent",
         "border_color": ring_colours(rods["particle"].to_numpy(), None),
-        "border_width": 0.04,
+        "border_width": 0.02,
     }
     return rods[["frame", "y", "x"]].to_numpy(dtype=float), options, "points"
 
@@ -199,7 +199,8 @@ def rod_colours(rods: pd.DataFrame, quantity: str) -> NDArray[np.float64]:
     scale = SCALES[quantity]
     values = rods[quantity].to_numpy()
     opacity = scale.opacity(rods[f"{quantity}_low"].to_numpy(), rods[f"{quantity}_high"].to_numpy())
-    return np.c_[scale.rgb(values), opacity]
+    rgba: NDArray[np.float64] = np.c_[scale.rgb(values), opacity]
+    return rgba
 
 
 def rod_texts(rods: pd.DataFrame, quantity: str) -> NDArray[np.str_]:

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The colour scale of the quantity in view; napari's tracks have none of their own."""
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ class Legend(QWidget):
         super().__init__()
         self._scale = SCALES[quantity]
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("The limits are fixed: a colour means the same in every movie. Paler: less certain.")
+        self.setToolTip(
+            "The limits are fixed: a colour means the same in every movie. Rod axes are paler where it is less certain."
+        )
 
     def show_quantity(self, quantity: str) -> None:
         """Show the scale of *quantity*."""

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """Which movie is analysed, and its calibration."""
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
+    QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -72,9 +73,7 @@ class MoviePanel(QWidget):
     @property
     def settings(self) -> MovieSettings:
         """What the user knows of the recording."""
-        settings = self.form.settings
-        assert isinstance(settings, MovieSettings)
-        return settings
+        return self.form.settings
 
     def calibrated(self) -> Movie | None:
         """Return the movie with the user's calibration."""
@@ -82,9 +81,8 @@ class MoviePanel(QWidget):
 
     def _on_layers(self) -> None:
         """Offer the movies among the layers; a movie that the user makes active is chosen."""
-        movies = [
-            layer for layer in self._viewer.layers if isinstance(layer, Image) and layer.ndim == 3 and not layer.rgb
-        ]
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        movies = [layer for layer in images if layer.ndim == 3 and not layer.rgb]
         self._choice.clear()
         for layer in movies:
             self._choice.addItem(layer.name, layer)
@@ -123,10 +121,8 @@ class MoviePanel(QWidget):
         self.calibration_changed.emit()
 
     def _lay_out(self) -> None:
-        open_button = QToolButton()
-        open_button.setText("Open …")
+        open_button = QPushButton("Open")
         open_button.setToolTip("Open a movie file or a folder of frames.")
-        open_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(open_button)
         menu.addAction("Movie file …", self._ask_file)
         menu.addAction("Folder of frames …", self._ask_folder)
@@ -135,6 +131,7 @@ class MoviePanel(QWidget):
         line.addWidget(self._choice, stretch=1)
         line.addWidget(open_button)
         layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
         layout.addLayout(line)
         layout.addWidget(self._facts)

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """Mixing ratio and exponents of the selected particle against time, with a cursor at the frame in view."""
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
 
 _BAND_ALPHA = 70
-_AXIS_WIDTH_PX = 42
+_AXIS_WIDTH_PX = 26
+_TITLE_STYLE = {"size": "9pt", "justify": "left"}
 
 
 class MotionPlot(pg.GraphicsLayoutWidget):
@@ -31,9 +33,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         self._mixing.getAxis("bottom").setStyle(showValues=False)
         self._cursors = [self._add_cursor(panel) for panel in self._panels]
         self._drawn: list[tuple[pg.PlotItem, pg.GraphicsObject]] = []
-        self.setToolTip(
-            "Click or drag the cursor to go to a frame. Bands: central 90 % intervals. Dashed: change points."
-        )
+        self.setToolTip("Click to go to a frame. Bands: central 90 % intervals. Dashed lines: change points.")
         self.scene().sigMouseClicked.connect(self._on_click)
         selection.frame_changed.connect(self._move_cursors)
 
@@ -76,10 +76,10 @@ class MotionPlot(pg.GraphicsLayoutWidget):
             for side in ("left", "bottom"):
                 panel.getAxis(side).setPen(foreground)
                 panel.getAxis(side).setTextPen(foreground)
-        self._mixing.setLabel("left", "mixing ratio", color=foreground)
+        self._mixing.setTitle("mixing ratio", color=foreground, **_TITLE_STYLE)
         names = {"alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW"}
         words = [f"<span style='color:{self._lines[column]}'>{name}</span>" for column, name in names.items()]
-        self._exponents.setLabel("left", " ".join(words))
+        self._exponents.setTitle("exponents &nbsp;" + " &nbsp;".join(words), color=foreground, **_TITLE_STYLE)
         self._exponents.setLabel("bottom", "frame", color=foreground)
         for cursor in self._cursors:
             cursor.setPen(pg.mkPen(highlight, width=2))
@@ -89,7 +89,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         panel.setMenuEnabled(False)
         panel.hideButtons()
         panel.setMouseEnabled(x=False, y=False)
-        panel.setYRange(*limits, padding=0.04)
+        panel.setYRange(*limits, padding=0.12)
         panel.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
         panel.getAxis("left").setWidth(_AXIS_WIDTH_PX)
         panel.showGrid(y=True, alpha=0.15)

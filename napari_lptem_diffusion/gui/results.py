@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The result in the dock: what is coloured, the selected particle against time, and all particles."""
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ class Results(QWidget):
         self._selection.select(longest)
         self._show_particle(longest)
 
+    def set_theme(self, foreground: str, background: str, highlight: str) -> None:
+        """Take the colours of napari's theme, as hex."""
+        self.plot.set_theme(foreground, background, highlight)
+        self._show_particle(self._selection.particle)
+
     def _show_particle(self, particle: int | None) -> None:
         if self._analysis is None:
             return
@@ -55,7 +61,7 @@ class Results(QWidget):
             self._particle.setText("No rod is selected: click on one, or on a row of the table.")
             return
         motion = self._analysis.motion
-        whole = motion.particles.set_index("particle").loc[particle]
+        whole = motion.particles[motion.particles["particle"] == particle].iloc[0]
         self.plot.show_motion(motion.frames[motion.frames["particle"] == particle], change_frames(whole))
         self._particle.setText(particle_text(particle, whole))
 
@@ -79,7 +85,7 @@ class Results(QWidget):
         lists = QSplitter(Qt.Orientation.Vertical)
         lists.addWidget(self.plot)
         lists.addWidget(self.table)
-        lists.setSizes([230, 130])
+        lists.setSizes([260, 140])
         lists.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -100,8 +106,9 @@ def particle_text(particle: int, whole: pd.Series) -> str:
     """Return a row of ``motion.particles`` in a sentence."""
     seen = f"Rod {particle} · {whole['frames']} frames"
     if pd.isna(whole["mixing_ratio"]):
-        return f"{seen} · too short for mixing ratio and exponents"
+        why = "does not move beyond its localization error" if whole["immobile"] else "too short"
+        return f"{seen} · {why}: no mixing ratio, no exponents"
     low, high = whole["mixing_ratio_low"], whole["mixing_ratio_high"]
     changes = len(change_frames(whole))
-    points = f"{changes} change point{'' if changes == 1 else 's'}"
-    return f"{seen} · mixing ratio {whole['mixing_ratio']:.2f} ({low:.2f} to {high:.2f}) · {points}"
+    changes_text = f" · {changes} change{'' if changes == 1 else 's'}" if changes else ""
+    return f"{seen} · mixing ratio {whole['mixing_ratio']:.2f} ({low:.2f} to {high:.2f}){changes_text}"

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """Run, Cancel, and how far the work is."""
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _SECONDS_BEFORE_ETA = 1.0
 class RunPanel(QWidget):
     """Runs one piece of work at a time, in another thread."""
 
+    _on_done: OnDone
+
     run_clicked = Signal()
     failed = Signal(object)
     """Emitted with the exception that ended the work."""
@@ -31,7 +34,6 @@ class RunPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._worker: Worker | None = None
-        self._on_done: OnDone | None = None
         self._stage = Stage("", 0.0)
         self._outcome = ""
         self.run_button = QPushButton("Run")
@@ -45,7 +47,7 @@ class RunPanel(QWidget):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
-        self._text = QLabel("Open a movie to begin.")
+        self._text = QLabel()
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         buttons = QHBoxLayout()

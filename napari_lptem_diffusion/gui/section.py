@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """A panel of the dock that folds into its title."""
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Section(QWidget):
         layout.setSpacing(4)
         layout.addLayout(header)
         layout.addWidget(body)
-        body.setContentsMargins(8, 0, 0, 6)
+        body.setContentsMargins(10, 0, 0, 8)
         self._button.setChecked(unfolded)
         self.unfold(unfolded)
 

@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The table of particles."""
 
 from __future__ import annotations
@@ -33,9 +34,7 @@ COLUMNS = (
     Column("frames", "Frames", "In how many frames the rod was seen.", 0),
     Column("mixing_ratio", "Mixing", "Mixing ratio of the whole track: 1 = pure FBM, 0 = pure CTRW."),
     Column("alpha_fbm", "α FBM", "Anomalous exponent of the FBM part; 1 = Brownian."),
-    Column(
-        "alpha_ctrw", "α CTRW", "Exponent of the waiting times of the CTRW part; the smaller, the longer the rests."
-    ),
+    Column("alpha_ctrw", "α CTRW", "Waiting-time exponent of the CTRW part; the smaller, the longer the rests."),
     Column("model_mismatch", "Mismatch", "How unlike any mixture of FBM and CTRW the track is, 0 to 1."),
 )
 
@@ -112,11 +111,13 @@ class ParticleTable(QTableView):
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setAlternatingRowColors(True)
         self.setShowGrid(False)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 8)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(0)
+        header.setStyleSheet("QHeaderView::section { font-weight: normal; padding: 2px 0px; }")
         self.selectionModel().selectionChanged.connect(self._on_rows_selected)
         selection.particle_changed.connect(self._show_selected)
 

@@ -1,8 +1,10 @@
+# mypy: allow-subclassing-any
 """The dock widget: puts the panels together and passes on what one tells another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +33,12 @@ from napari_lptem_diffusion.settings import Settings
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
+
+    from napari_lptem_diffusion.gui.worker import Work
 
 _WIDTH_PX = 380
+_PART_HEIGHTS_PX = (300, 560)
 
 
 class LptemDiffusionWidget(QWidget):
@@ -42,6 +48,7 @@ class LptemDiffusionWidget(QWidget):
         super().__init__()
         settings = settings or Settings()
         self._viewer = napari_viewer
+        self._analysed_image: Image | None = None
         self.selection = Selection(self)
         self.canvas = Canvas(napari_viewer, self.selection)
         self.movie_panel = MoviePanel(napari_viewer, settings.movie)
@@ -72,30 +79,33 @@ class LptemDiffusionWidget(QWidget):
         except InputError as error:
             tell_error(self, error)
 
-    def show_movie(self, movie: Movie) -> None:
-        """Show *movie* as a layer and choose it."""
-        self._viewer.add_layer(Layer.create(*movie_layer(movie)))
+    def show_movie(self, movie: Movie) -> Image:
+        """Show *movie* from its start as a layer, choose and return it."""
+        image = self._viewer.add_layer(Layer.create(*movie_layer(movie)))
+        self.selection.show_frame(0)
+        return image
 
     def run(self) -> None:
         """Analyse the chosen movie with the settings as they stand."""
-        movie = self.movie_panel.movie
-        if movie is None:
+        movie, image = self.movie_panel.movie, self.movie_panel.image
+        if movie is None or image is None:
             return
         self.preview_box.setChecked(False)
         work = partial(analyze, movie, self.settings)
-        self.run_panel.start(work, f"Analysing {movie.name}", self.show_analysis)
+        self.run_panel.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
 
-    def show_analysis(self, analysis: Analysis) -> str:
-        """Show *analysis* on the canvas and in the dock, and return it in a sentence."""
-        self.canvas.show_result(analysis, self.results.quantity)
+    def show_analysis(self, image: Image, analysis: Analysis) -> str:
+        """Show *analysis* over *image* and in the dock, and return it in a sentence."""
+        self._analysed_image = image
+        self.canvas.show_result(image, analysis, self.results.quantity)
         self.results.show_analysis(analysis)
-        self.export_panel.set_analysis(analysis)
+        self.export_panel.analysis = analysis
         self._result_part.show()
         self._show_measured(analysis.measured)
         followed = len(analysis.motion.particles)
         self.follow_section.set_state(f"{followed} rods followed")
-        unknown = int(analysis.motion.particles["mixing_ratio"].isna().sum())
-        self.motion_section.set_state(f"{unknown} too short" if unknown else "")
+        judged = int(analysis.motion.particles["mixing_ratio"].notna().sum())
+        self.motion_section.set_state(f"{judged} of {followed} judged")
         if followed == 0:
             return "No rods were followed: try a lower threshold, or bright rods."
         return f"{followed} rods in {len(analysis.movie)} frames."
@@ -135,16 +145,25 @@ class LptemDiffusionWidget(QWidget):
         movie = self.movie_panel.movie
         self.preview.stop()
         self.canvas.hide_preview()
-        self.canvas.set_image(self.movie_panel.image)
-        self.run_panel.run_button.setEnabled(movie is not None)
+        self.canvas.read_slider()
+        self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
+        if not self.run_panel.is_running:
+            self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
         self._on_calibration()
         self._show_measured({})
         self._request_preview()
 
     def _on_calibration(self) -> None:
-        movie = self.movie_panel.calibrated()
-        if movie is not None:
-            self.canvas.set_space(space(movie.calibration))
+        """Show another scale; a result takes it at once, since the engine works in px and frames."""
+        movie, image = self.movie_panel.calibrated(), self.movie_panel.image
+        if movie is None:
+            return
+        of_result = image is self._analysed_image
+        self.canvas.set_space(image, space(movie.calibration), of_result)
+        if of_result:
+            analysis = self.export_panel.analysis
+            settings = analysis.settings.model_copy(update={"movie": self.movie_panel.settings})
+            self.export_panel.analysis = replace(analysis, movie=movie, settings=settings)
 
     def _on_preview_toggled(self, wanted: bool) -> None:
         if wanted:
@@ -160,7 +179,7 @@ class LptemDiffusionWidget(QWidget):
 
     def _on_found(self, found: Found) -> None:
         if self.preview_box.isChecked():
-            self.canvas.show_preview(found)
+            self.canvas.show_preview(self.movie_panel.image, found)
             self.find_section.set_state(f"{len(found.rods)} in frame {found.frame}")
             self._show_measured(found.measured)
 
@@ -168,7 +187,7 @@ class LptemDiffusionWidget(QWidget):
         if text:
             self.find_section.set_state(text)
 
-    def _on_export(self, work: object, description: str) -> None:
+    def _on_export(self, work: Work, description: str) -> None:
         self.run_panel.start(work, description, lambda path: f"Written: {path}")
 
     def _show_measured(self, measured: Mapping[str, float]) -> None:
@@ -179,7 +198,7 @@ class LptemDiffusionWidget(QWidget):
 
     def _on_theme(self) -> None:
         theme = get_theme(self._viewer.theme)
-        self.results.plot.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
+        self.results.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
 
     def _lay_out(self) -> None:
         self.setAcceptDrops(True)
@@ -188,6 +207,7 @@ class LptemDiffusionWidget(QWidget):
         self.preview_box.setToolTip("Outline the rods that these settings find in the frame in view.")
         find = QWidget()
         find_layout = QVBoxLayout(find)
+        find_layout.setContentsMargins(0, 0, 0, 0)
         find_layout.setSpacing(5)
         find_layout.addWidget(self.find_form)
         find_layout.addWidget(self.preview_box)
@@ -225,6 +245,7 @@ class LptemDiffusionWidget(QWidget):
         parts.addWidget(self._result_part)
         parts.setChildrenCollapsible(False)
         parts.setStretchFactor(1, 1)
+        parts.setSizes(_PART_HEIGHTS_PX)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
         layout.addWidget(parts)

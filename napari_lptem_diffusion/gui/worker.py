@@ -1,3 +1,4 @@
+# mypy: allow-subclassing-any
 """The engine in another thread: its ``progress`` and ``should_stop`` as Qt signals and `Worker.quit`.
 
 What runs in `Worker.work` may touch no widget, layer or viewer; it speaks by signals only.
@@ -60,7 +61,8 @@ def announced_worker(work: Work, description: str) -> Worker:
     description : str
         What the question says is running.
     """
-    return create_worker(_Described(work, description), _worker_class=Worker)
+    worker: Worker = create_worker(_Described(work, description), _worker_class=Worker)
+    return worker
 
 
 class _Described:
