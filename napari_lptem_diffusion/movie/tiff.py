@@ -8,9 +8,8 @@ import math
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +66,7 @@ def _recording(tif: TiffFile, path: Path) -> Recording:
     first = first_page(tif, path.name)
     declared = _declared_frames(tif, first, path.name)
     frames, is_cut = _frames(tif, first, declared, path)
+    checked_length(frames.shape[0], path.name)
     calibration, notes = tiff_calibration(tif, path.name)
     notes += page_notes(first, path.name)
     if is_cut:
@@ -146,29 +146,33 @@ def _declared_axes(tif: TiffFile, page: TiffPage) -> dict[str, int]:
 
 def _frames(tif: TiffFile, first: TiffPage, declared: int, path: Path) -> tuple[FrameSource, bool]:
     """Return the whole frames of a file, and whether some are missing."""
-    size = tif.filehandle.size
-    frame_shape, stored = (first.imagelength, first.imagewidth), _stored_dtype(tif, first)
-    if len(tif.pages) == 1 and first.is_contiguous and first.samplesperpixel == 1:
-        start, frame_bytes = first.dataoffsets[0], first.nbytes
-        next_directory = _next_directory(tif, first)
-        if next_directory >= size:  # cut before the second page's tags, which follow the last frame
-            declared = max(declared, (next_directory - start) // frame_bytes)
-        whole = min(declared, (size - start) // frame_bytes)
-        checked_length(whole, path.name)
-        offsets = range(start, start + whole * frame_bytes, frame_bytes)
-        return UncompressedFrames(path, offsets, frame_shape, stored), whole < declared
     pages = _whole_pages(tif, path.name)
-    checked_length(len(pages), path.name)
-    is_cut = len(pages) < max(declared, len(tif.pages)) or _next_directory(tif, pages[-1]) >= size
+    if not pages:
+        raise InputError(f"{path.name} is cut off in its first frame; a movie needs at least 2.")
+    is_broken = len(pages) < len(tif.pages) or _next_directory(tif, pages[-1]) >= tif.filehandle.size
     starts = _starts(pages, first)
     if starts is None:
-        return _DecodedPages(pages, first, path.name), is_cut
-    return UncompressedFrames(path, starts, frame_shape, stored), is_cut
+        return _DecodedPages(pages, first, path.name), is_broken or len(pages) < declared
+    block = _frames_in_block(tif, first, declared) if is_broken or len(pages) == 1 else 1
+    whole = min(block, (tif.filehandle.size - int(starts[0])) // first.nbytes)
+    is_cut = is_broken or len(pages) < declared
+    if whole > len(pages):
+        starts = starts[0] + first.nbytes * np.arange(whole)
+        is_cut = whole < max(block, declared)
+    stored = np.dtype(first.dtype).newbyteorder(tif.byteorder)
+    return UncompressedFrames(path, starts, (first.imagelength, first.imagewidth), stored), is_cut
 
 
-def _stored_dtype(tif: TiffFile, page: TiffPage) -> np.dtype[Any]:
-    """Return the type of the values as they lie in the file."""
-    return np.dtype(page.dtype).newbyteorder(tif.byteorder)
+def _frames_in_block(tif: TiffFile, first: TiffPage, declared: int) -> int:
+    """Return how many frames follow one another from the first page on, by what the file says.
+
+    ImageJ writes stacks above 4 GB with one page and declares how many frames lie behind it; other programs write
+    all frames in one block and then the tags of the second page, which say how long the block is.
+    """
+    next_directory, start = _next_directory(tif, first), first.dataoffsets[0]
+    if next_directory == 0:
+        return declared
+    return (next_directory - start) // first.nbytes if first.offset < start else 1
 
 
 def _next_directory(tif: TiffFile, page: TiffPage | TiffFrame) -> int:
@@ -201,8 +205,9 @@ def _whole_pages(tif: TiffFile, name: str) -> list[TiffPage | TiffFrame]:
         pages.append(page)
         if isinstance(page, TiffPage):
             _check_alike(page, tif.pages.first, f"Frame {index} of {name}")
-    for index in {len(pages) // 2, len(pages) - 1} - {-1}:
-        _check_alike(pages[index].aspage(), tif.pages.first, f"Frame {index} of {name}")
+    for index in {len(pages) // 2, len(pages) - 1} if pages else ():
+        with suppress(TiffFileError):  # the tags of the last page may be cut off behind those that are needed
+            _check_alike(pages[index].aspage(), tif.pages.first, f"Frame {index} of {name}")
     return pages
 
 
