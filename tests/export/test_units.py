@@ -81,7 +81,7 @@ EVERYTHING = ["frame", "x", "length", "lag", "msd", "alpha_fbm", "k_fbm", "rotat
 )
 def test_only_what_the_calibration_covers_becomes_physical(pixel_size_nm, frame_interval_s, expected):
     calibration = Calibration(pixel_size_nm, frame_interval_s)
-    names = with_units(pd.DataFrame(dict.fromkeys(EVERYTHING, [1.0])), calibration).columns
+    names = with_units(pd.DataFrame({name: [1.0] for name in EVERYTHING}), calibration).columns
     assert list(names) == expected.replace("rot_", "rotational_diffusion_").split()
     assert f"k_fbm_{k_unit(calibration)}" in names
 

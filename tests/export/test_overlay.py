@@ -1,0 +1,205 @@
+import threading
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.export import save_overlay_movie, video
+from napari_lptem_diffusion.export.drawing import as_grey, display_limits, rgba_of, scale_bar, tracks_of
+from napari_lptem_diffusion.export.overlay import OverlayCanvas
+from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, oklab
+from napari_lptem_diffusion.export.tables import rods_with_motion
+from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.particles import rod_outlines
+from napari_lptem_diffusion.progress import Stopped
+from tests.analysis_factory import FRAMES, GAP_FRAMES, GAP_PARTICLE, SHAPE_YX, empty_analysis, make_analysis
+from tests.export.conftest import files_in
+
+ZOOM = 5  # 160 px high: the smallest whole number that gives 768
+STRIP_PX = 72
+
+
+def few_frames(analysis, frames=4):
+    movie = Movie.from_array(np.stack([analysis.movie[i] for i in range(frames)]), "few.tif", 2.0, 0.0125)
+    return replace(analysis, movie=movie)
+
+
+def colour_along_outline(picture, rod):
+    """Mean hue plane (a, b of Oklab) of the picture along the outline of *rod*, inside the picture."""
+    y, x = (ZOOM * (rod_outlines(rod)[0] + 0.5)).round().astype(int).T
+    inside = (y >= 0) & (y < ZOOM * SHAPE_YX[0]) & (x >= 0) & (x < ZOOM * SHAPE_YX[1])
+    return oklab(picture[y[inside], x[inside]] / 255).mean(axis=0)[1:]
+
+
+def test_outlines_lie_on_the_rods_in_the_colour_of_their_mixing_ratio(analysis):
+    canvas = OverlayCanvas(analysis)
+    rods = rods_with_motion(analysis)
+    for frame, particle in ((10, 0), (10, 1), (50, 1), (10, 2)):
+        rod = rods[(rods["frame"] == frame) & (rods["particle"] == particle)]
+        expected = oklab(MIXING_RATIO.rgb(rod["mixing_ratio"]))[0, 1:]
+        found = colour_along_outline(canvas.draw(frame), rod)
+        assert np.dot(found, expected) / np.linalg.norm(expected) ** 2 > 0.35, (frame, particle)
+
+
+def test_a_small_movie_is_enlarged_by_a_whole_number_with_the_legend_below(analysis):
+    picture = OverlayCanvas(analysis).draw(0)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (ZOOM * SHAPE_YX[0] + STRIP_PX, ZOOM * SHAPE_YX[1], 3)
+    top_left = picture[: 10 * ZOOM : ZOOM, : 10 * ZOOM : ZOOM, 0]
+    expected = as_grey(analysis.movie[0], display_limits(analysis.movie))[:10, :10]
+    np.testing.assert_allclose(top_left.astype(int), expected, atol=2)
+    legend = oklab(picture[-STRIP_PX:] / 255)
+    assert np.ptp(legend[..., 2]) > 0.2, "no orange to blue in the strip"
+
+
+def test_drawing_a_frame_again_gives_the_same_picture(analysis):
+    canvas = OverlayCanvas(analysis)
+    first = canvas.draw(30)
+    canvas.draw(45)
+    np.testing.assert_array_equal(canvas.draw(30), first)
+
+
+@pytest.mark.parametrize("shape_yx", [(64, 64), (333, 517), (1024, 1024), (2050, 1031), (256, 4096)])
+def test_every_size_of_movie_gives_even_sides_of_legible_size(analysis, shape_yx):
+    movie = Movie.from_array(np.zeros((2, *shape_yx), np.uint16), "size.tif")
+    height, width, _ = OverlayCanvas(replace(analysis, movie=movie)).draw(0).shape
+    assert height % 2 == 0
+    assert width % 2 == 0
+    assert height <= 1200 + STRIP_PX
+    assert width <= 1920
+
+
+def test_frames_without_rods_and_without_finite_pixels_are_drawn(analysis):
+    frames = np.full((3, *SHAPE_YX), np.nan, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        movie = Movie.from_array(frames, "nan.tif")
+        picture = OverlayCanvas(replace(empty_analysis(), movie=movie)).draw(1)
+    assert picture[: ZOOM * 100].max() == 0
+
+
+def test_movie_has_every_frame(analysis, tmp_path):
+    av = pytest.importorskip("av")
+    seen = []
+    path = save_overlay_movie(few_frames(analysis), tmp_path / "o.mp4", lambda *step: seen.append(step))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(pictures) == 4
+    drawn = OverlayCanvas(few_frames(analysis)).draw(2)
+    assert np.abs(pictures[2].astype(int) - drawn).mean() < 12
+    assert seen == [(frame, 4, "draw overlay") for frame in range(4)]
+
+
+def test_without_av_an_mp4_becomes_a_gif_with_a_warning(analysis, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "find_spec", lambda name: None)
+    with pytest.warns(InputWarning, match=r"o\.gif was written"):
+        path = save_overlay_movie(few_frames(analysis), tmp_path / "o.mp4")
+    assert set(files_in(tmp_path)) == {"o.gif"}
+    with Image.open(path) as gif:
+        assert gif.n_frames == 4
+
+
+def test_a_long_gif_leaves_out_frames_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "_MOST_GIF_FRAMES", 3)
+    drawn = []
+
+    def draw(frame):
+        drawn.append(frame)
+        return np.full((4, 4, 3), 20 * frame, np.uint8)
+
+    video.write_video(draw, 8, tmp_path / "o.gif")
+    assert drawn == [0, 3, 6]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_stopping_leaves_what_was_there(analysis, tmp_path, suffix):
+    path = tmp_path / f"o{suffix}"
+    path.write_bytes(b"earlier")
+    with pytest.raises(Stopped):
+        save_overlay_movie(analysis, path, should_stop=lambda: True, overwrite=True)
+    assert files_in(tmp_path) == {path.name: b"earlier"}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("there.mp4", "exists already"),
+        ("o.avi", r"'\.avi'"),
+        ("o", "''"),
+        ("gone/o.mp4", "gone"),
+        ("dir.mp4", "folder"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(analysis, tmp_path, name, found):
+    (tmp_path / "there.mp4").write_bytes(b"mine")
+    (tmp_path / "dir.mp4").mkdir()
+
+    def no_work(done, total, message):
+        raise AssertionError("drawing had begun")
+
+    with pytest.raises(InputError, match=found):
+        save_overlay_movie(analysis, tmp_path / name, progress=no_work)
+    assert files_in(tmp_path) == {"there.mp4": b"mine"}
+
+
+def test_it_can_be_drawn_in_another_thread(analysis):
+    drawn = []
+    thread = threading.Thread(target=lambda: drawn.append(OverlayCanvas(analysis).draw(5)))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(drawn[0], OverlayCanvas(analysis).draw(5))
+
+
+def test_track_pieces_join_only_frames_of_the_same_particle_and_grey_out_gaps(analysis):
+    rods = rods_with_motion(analysis)
+    tracks = tracks_of(rods, MIXING_RATIO)
+    assert len(tracks.frame) == len(rods) - rods["particle"].nunique()
+    lengths_px = np.linalg.norm(np.diff(tracks.xy, axis=1)[:, 0], axis=1)
+    assert lengths_px.max() < 40, "a piece leads from one particle to another"
+    mine = rods[rods["particle"] == GAP_PARTICLE].iloc[1:]
+    start = int((rods["particle"] < GAP_PARTICLE).sum()) - GAP_PARTICLE
+    colours = tracks.rgba[start : start + len(mine)]
+    grey = (colours[:, :3] == NO_VALUE_RGB).all(axis=1)
+    assert mine["frame"][grey].tolist() == [GAP_FRAMES[-1] + 1]
+
+
+def test_what_is_less_certain_is_paler(analysis):
+    rods = rods_with_motion(analysis).head(2).copy()
+    rods["mixing_ratio_low"], rods["mixing_ratio_high"] = [0.9, 0.2], [0.95, 0.98]
+    sure, unsure = rgba_of(rods, MIXING_RATIO)[:, 3]
+    assert sure > unsure + 0.3
+
+
+@pytest.mark.parametrize(
+    ("width_px", "pixel_size_nm", "expected"),
+    [
+        (1024, None, (200.0, "200 px")),
+        (1000, 2.0, (100.0, "200 nm")),
+        (208, 2.0, (25.0, "50 nm")),
+        (4096, 5.0, (400.0, "2 µm")),
+        (512, 0.05, (100.0, "5 nm")),
+        (256, 0.001, (50.0, "0.05 nm")),
+    ],
+)
+def test_scale_bar_is_a_round_length_near_a_fifth_of_the_width(width_px, pixel_size_nm, expected):
+    length_px, label = scale_bar(width_px, pixel_size_nm)
+    assert (pytest.approx(length_px), label) == expected
+
+
+def test_contrast_is_the_same_for_all_frames_and_ignores_outliers():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(100, 10, (FRAMES, 40, 40)).astype(np.float32)
+    frames[:, 0, 0] = 1e6
+    low, high = display_limits(Movie.from_array(frames, "hot.tif"))
+    assert 60 < low < 85
+    assert 115 < high < 140
+
+
+def test_an_uncalibrated_movie_shows_frames_and_no_seconds():
+    canvas = OverlayCanvas(make_analysis(pixel_size_nm=None, frame_interval_s=None))
+    assert canvas._stamp_text(3) == "frame 4 of 60"

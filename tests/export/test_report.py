@@ -1,0 +1,159 @@
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.export import save_report
+from napari_lptem_diffusion.export.figures import (
+    change_point_frames,
+    figure_bytes,
+    mixing_histogram,
+    msd_plot,
+    picture,
+    time_plot,
+)
+from napari_lptem_diffusion.export.report import report_html
+from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.progress import Stopped
+from tests.analysis_factory import SHORT_PARTICLE, SWITCH_FRAME, SWITCHING_PARTICLE, empty_analysis, make_analysis
+from tests.export.conftest import files_in
+
+
+class Page(HTMLParser):
+    """What a reader of the page sees, and whether its tags close."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.text, self.open, self.sources = "", [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(analysis):
+    return Page(report_html(analysis))
+
+
+def test_the_page_is_whole_and_needs_no_other_file(page):
+    assert page.open == []
+    assert len(page.sources) == 3 + 4, "picture, histogram, MSD and one plot for each judged track"
+    for source in page.sources:
+        kind, data = re.fullmatch(r"data:image/(png|svg\+xml);base64,(.+)", source).groups()
+        content = base64.b64decode(data)
+        assert content.startswith(b"\x89PNG") if kind == "png" else ElementTree.fromstring(content).tag.endswith("svg")
+
+
+def test_the_page_says_where_the_calibration_is_from_and_what_was_found(analysis, page):
+    assert "2 nm (entered by the user)" in page.text
+    assert f"{len(analysis.detections)} rods in all frames, 5 particles followed" in page.text
+    assert "search_range_px31.5" in page.text
+    assert analysis.motion.model_hash in page.text
+
+
+def test_an_unknown_calibration_is_said_to_be_unknown():
+    text = Page(report_html(make_analysis(pixel_size_nm=None, frame_interval_s=None))).text
+    assert text.count("unknown (not in the array)") == 2
+    assert "px²/frame^α" in text
+    assert "µm²" not in text
+
+
+def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, page):
+    for row in analysis.motion.particles.dropna().itertuples():
+        interval = f"{row.mixing_ratio:.2f}{row.mixing_ratio_low:.2f} to {row.mixing_ratio_high:.2f}"
+        assert f"{row.particle}{row.frames}{interval}" in page.text
+    assert page.text.count("fits no mixture well") == 1
+    assert page.text.count("not judged") == 5
+    assert "1 of them: too short" in page.text
+
+
+def test_immobile_particles_are_flagged(analysis):
+    particles = analysis.motion.particles.assign(immobile=True)
+    text = Page(report_html(replace(analysis, motion=replace(analysis.motion, particles=particles)))).text
+    assert text.count("immobile:") == 5
+
+
+def test_names_are_escaped():
+    movie = Movie.from_array(np.zeros((2, 9, 9)), name="<script>alert(1)</script>.tif")
+    html = report_html(replace(empty_analysis(), movie=movie))
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+
+
+def test_a_movie_without_rods_has_a_page_that_says_so():
+    page = Page(report_html(empty_analysis()))
+    assert "No rod was followed" in page.text
+    assert page.open == []
+
+
+def test_saving_refuses_keeps_and_replaces(analysis, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        save_report(analysis, path)
+    with pytest.raises(Stopped):
+        save_report(analysis, path, should_stop=lambda: True, overwrite=True)
+    assert files_in(tmp_path) == {"report.html": b"mine"}
+    assert save_report(empty_analysis(), path, overwrite=True) == path
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def lines_of(axes):
+    return [np.column_stack(line.get_data()) for line in axes.lines]
+
+
+def test_time_plot_shows_line_band_and_change_point_in_seconds(analysis):
+    figure = time_plot(analysis, SWITCHING_PARTICLE)
+    _, mixing, *_ = figure.axes
+    line, change = lines_of(mixing)
+    rods = analysis.motion.frames[analysis.motion.frames["particle"] == SWITCHING_PARTICLE]
+    np.testing.assert_allclose(line, np.column_stack([rods["frame"] * 0.0125, rods["mixing_ratio"]]))
+    assert change[0, 0] == SWITCH_FRAME * 0.0125
+    band = mixing.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() == pytest.approx(rods["mixing_ratio_low"].min())
+    assert band.max() == pytest.approx(rods["mixing_ratio_high"].max())
+
+
+def test_time_plot_breaks_at_a_gap_and_says_when_there_is_nothing(analysis):
+    mixing = time_plot(analysis, 3).axes[1]
+    assert np.isnan(lines_of(mixing)[0][20:23, 1]).all()
+    texts = [text.get_text() for text in time_plot(analysis, SHORT_PARTICLE).axes[1].texts]
+    assert texts == ["too short for the network"]
+
+
+def test_msd_plot_has_each_particle_in_physical_units(analysis):
+    axes = msd_plot(analysis).axes[0]
+    assert len(axes.lines) == 5
+    assert axes.get_ylabel() == "MSD (µm²)"
+    first = analysis.motion.msd.iloc[0]
+    np.testing.assert_allclose(lines_of(axes)[0][0], [0.0125 * first["lag"], first["msd"] * 0.002**2])
+
+
+def test_histogram_counts_every_judged_frame(analysis):
+    bars = mixing_histogram(analysis).axes[0].patches
+    assert sum(bar.get_height() for bar in bars) == analysis.motion.frames["mixing_ratio"].notna().sum()
+
+
+def test_figures_of_a_movie_without_rods_are_drawn():
+    nothing = empty_analysis()
+    for figure in (picture(nothing), mixing_histogram(nothing), msd_plot(nothing)):
+        assert figure_bytes(figure, "png").startswith(b"\x89PNG")
+
+
+def test_change_points_are_read():
+    assert change_point_frames("30;41") == [30, 41]
+    assert change_point_frames("") == []
