@@ -1,0 +1,87 @@
+"""Simulated tracks carry a truth that follows the project's definition of the mixing ratio."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_lptem_diffusion.diffusion import alternatives
+from napari_lptem_diffusion.diffusion.simulate import MAX_STRETCHES, Population, simulate
+
+CLEAN = Population(switching=0, pure=0, drifting_ratio=0, error=(1e-9, 1e-9), gaps=0, stage_drift=0, other_kinds=0)
+
+
+def _simulate(population: Population, tracks: int = 400, frames: int = 200, seed: int = 3):
+    return simulate(tracks, frames, population, torch.Generator().manual_seed(seed))
+
+
+def test_the_parts_carry_the_mean_squared_displacement_that_the_truth_says():
+    observation, truth = _simulate(CLEAN, tracks=1500)
+    sharp = observation.exposure == 0
+    measured = observation.positions.diff(dim=1).square().sum(-1).mean(1)[sharp]
+    stated = (truth.fbm_step2 + truth.ctrw_step2)[sharp]
+    # The parts are independent, so their cross term averages out over tracks.
+    assert float((measured / stated).mean()) == pytest.approx(1, abs=0.01)
+    share = truth.fbm_step2 / (truth.fbm_step2 + truth.ctrw_step2)
+    torch.testing.assert_close(share, truth.mixing_ratio[:, 0], atol=1e-5, rtol=1e-5)
+
+
+def test_pure_walks_without_error_stand_still_between_jumps():
+    observation, truth = _simulate(replace(CLEAN, pure=1.0))
+    still = (observation.positions.diff(dim=1).square().sum(-1) < 1e-12).float().mean(1)
+    is_ctrw = truth.mixing_ratio[:, 0] == 0
+    assert float(still[~is_ctrw].max()) == 0
+    assert float(still[is_ctrw].min()) > 0
+
+
+def test_change_points_are_where_the_truth_changes_and_keep_their_distance():
+    population = replace(CLEAN, switching=1.0, shortest_stretch=20)
+    _, truth = _simulate(population)
+    changed = truth.mixing_ratio.diff(dim=1).abs() > 1e-4
+    assert bool((truth.change[:, 1:] | ~changed).all())
+    assert int(truth.change.sum(1).max()) < MAX_STRETCHES
+    assert float(truth.change.float().sum(1).mean()) > 1
+    for row in truth.change[:100]:
+        places = row.nonzero()[:, 0]
+        assert len(places) < 2 or int(places.diff().min()) >= 20
+
+
+def test_localization_error_is_as_large_as_told():
+    population = replace(CLEAN, pure=1.0, error=(0.5, 0.5), error_unknown=0.0)
+    observation, truth = _simulate(population, tracks=800)
+    ctrw = (truth.mixing_ratio[:, 0] == 0) & (observation.localization_error[:, 0] > 0) & (observation.exposure == 0)
+    step = observation.positions[ctrw].diff(dim=1) / observation.localization_error[ctrw, :1][..., None]
+    still = step.abs().amax(-1) < 4
+    assert float(step[still].square().mean()) == pytest.approx(2, rel=0.15)
+
+
+def test_gaps_spare_the_ends_and_the_error_may_be_untold():
+    observation, _ = _simulate(replace(CLEAN, gaps=1.0, error=(0.1, 1), error_unknown=0.5))
+    assert bool(observation.seen[:, [0, -1]].all())
+    assert 0.03 < float((~observation.seen).float().mean()) < 0.15
+    untold = observation.localization_error.isnan()
+    assert bool((untold.all(1) | ~untold.any(1)).all())
+    assert 0.4 < float(untold.all(1).float().mean()) < 0.6
+
+
+def test_the_same_seed_gives_the_same_tracks():
+    one, other = (_simulate(Population(), seed=9) for _ in range(2))
+    torch.testing.assert_close(one[0].positions, other[0].positions, rtol=0, atol=0)
+    torch.testing.assert_close(one[1].mixing_ratio, other[1].mixing_ratio, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("frames", [16, 17, 40, 640])
+def test_every_length_is_finite(frames):
+    observation, truth = _simulate(Population(), tracks=64, frames=frames)
+    assert bool(observation.positions.isfinite().all())
+    for values in (truth.mixing_ratio, truth.alpha_fbm, truth.alpha_ctrw):
+        assert values.shape == (64, frames - 1)
+        assert bool(values.isfinite().all())
+
+
+@pytest.mark.parametrize("kind", [*alternatives.TRAINED, *alternatives.UNSEEN])
+def test_other_kinds_of_motion_are_finite_and_move(kind):
+    steps = kind(50, 120, torch.Generator().manual_seed(0), torch.device("cpu"))
+    assert steps.shape == (50, 120, 2)
+    assert bool(steps.isfinite().all())
+    assert float(steps.square().mean()) > 0
