@@ -32,6 +32,11 @@ class RodShape:
         """Return the shape on a grid whose pixels are *factor* times smaller."""
         return RodShape(self.length * factor, self.width * factor, self.blur * factor)
 
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """Length, width and blur as arrays without axes."""
+        length, width, blur = np.array([[self.length], [self.width], [self.blur]], dtype=np.float32)
+        return length, width, blur
+
     @property
     def reach(self) -> int:
         """Half the side of a square window that holds the rod at any angle and some background."""

@@ -81,7 +81,8 @@ class Detector:
             "rod_edge_blur_px": shape.blur,
             "background_grey": typical,
             "zero_intensity_grey": self.field.variance.zero_level,
-            "noise_grey": float(np.sqrt(self.field.variance.variance(np.float32(typical)))) * self.field.bin_px,
+            "noise_grey": float(np.sqrt(self.field.variance.variance(np.full(1, typical, dtype=np.float32))[0]))
+            * self.field.bin_px,
             "texture": self.bank.texture,
             "detection_bin_px": float(self.field.bin_px * self.coarsening),
         }
@@ -99,8 +100,8 @@ class Detector:
         Returns
         -------
         DataFrame
-            Columns as in `COLUMNS`, strongest rod first; px, pixel centres at integers. ``contrast`` is the share of the
-            background that the rod takes away, ``visible`` the share of the rod inside the frame.
+            Columns as in `COLUMNS`, strongest rod first; px, pixel centres at integers. ``contrast`` is the share
+            of the background that the rod takes away, ``visible`` the share of the rod inside the frame.
         """
         fit = self.fit(self.field.normalise(image))
         return empty_detections() if fit is None else self._table(fit, frame)

@@ -84,15 +84,16 @@ class Field:
 
     def normalise_binned(self, binned: Array) -> Array:
         """`normalise` for a frame that is binned already."""
-        zero = self.variance.zero_level
+        zero = np.float32(self.variance.zero_level)
         above = self.background - zero
         probe = (slice(None, None, 4), slice(None, None, 4))
         ratio = (binned[probe] - zero) / np.where(above[probe] > 0, above[probe], np.nan)
-        ratio = ratio[np.isfinite(ratio)]
-        gain = max(float(np.median(ratio)), 0.05) if ratio.size else 1.0
-        expected = zero + gain * above
-        result: Array = (binned - expected) * (self.sign / np.sqrt(self.variance.variance(expected)))
-        return np.where(np.isfinite(result), result, np.float32(0)).astype(np.float32, copy=False)
+        finite = ratio[np.isfinite(ratio)]
+        gain = max(float(np.median(finite)), 0.05) if finite.size else 1.0
+        expected: Array = zero + np.float32(gain) * above
+        scale: Array = self.sign / np.sqrt(self.variance.variance(expected))
+        normal = (binned - expected) * scale
+        return np.where(np.isfinite(normal), normal, np.float32(0)).astype(np.float32, copy=False)
 
 
 def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
@@ -207,7 +208,7 @@ def _variance(binned: Sequence[tuple[Array, Array]], floor: float) -> VarianceMo
     means, variances = [], []
     for first, second in binned:
         difference = first - second
-        mean = tile_means((first + second) / 2)
+        mean = tile_means(np.float32(0.5) * (first + second))
         spread = (tile_means(difference * difference) - tile_means(difference) ** 2) / 2
         finite = np.isfinite(spread)
         means.append(mean[finite])

@@ -58,7 +58,7 @@ class FilterBank:
     @property
     def reach(self) -> int:
         """Half the side of a kernel."""
-        return self.kernels.shape[1] // 2
+        return int(self.kernels.shape[1]) // 2
 
     def responses(self, image: Array) -> Array:
         """Signal to noise of a rod at every angle and pixel of a normalised image.
@@ -160,8 +160,7 @@ def build_filter_bank(shape: RodShape, noise: NoiseCorrelation) -> FilterBank:
     c, s = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
     along = c * grid[None, None, :] + s * grid[None, :, None]
     across = c * grid[None, :, None] - s * grid[None, None, :]
-    size = [np.float32(value) for value in (shape.length, shape.width, shape.blur)]
-    templates = capsule_value(along.astype(np.float32), across.astype(np.float32), *size)
+    templates = capsule_value(along.astype(np.float32), across.astype(np.float32), *shape.arrays())
 
     power = noise.power((2 * n + 1, 2 * n + 1))
     spectrum = fft.rfft2(templates) / power
@@ -178,8 +177,9 @@ def _inner(first: NDArray[np.complex128], second: NDArray[np.complex128], column
     weights[0] = 1
     if columns % 2 == 0:
         weights[-1] = 1
-    total: NDArray[np.float64] = (first.conj() * second).real @ weights
-    return total.sum(axis=1) / (first.shape[1] * columns)
+    total = ((first.conj() * second).real @ weights).sum(axis=1)
+    mean: NDArray[np.float64] = total / (first.shape[1] * columns)
+    return mean
 
 
 def _overlaps(kernels: Array, templates: Array) -> Array:

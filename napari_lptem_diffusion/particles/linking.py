@@ -23,8 +23,8 @@ _ADAPTIVE_STOP = 0.1
 def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> float:
     """How far a rod may move from one frame to the next.
 
-    A range that is shorter than the jumps of the rods cuts the physics, so it is as long as the density allows: 0.4 times the
-    median distance from a rod to the next one in its frame, and at most 8 rod lengths.
+    A range shorter than the jumps of the rods cuts the physics, so it is as long as the density allows: 0.4 times
+    the median distance from a rod to the next one in its frame, and at most 8 rod lengths.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def _link_frames(
         return np.empty(0, dtype=np.int64)
     trackpy.quiet()
     total = int(ordered["frame"].iloc[-1] - ordered["frame"].iloc[0]) + 1
-    options = {"adaptive_stop": _ADAPTIVE_STOP * reach, "adaptive_step": _ADAPTIVE_STEP}
+    options: dict[str, object] = {"adaptive_stop": _ADAPTIVE_STOP * reach, "adaptive_step": _ADAPTIVE_STEP}
     try:
         return _run_trackpy(ordered, reach, options, total, progress, should_stop)
     except trackpy.SubnetOversizeException:
@@ -154,12 +154,12 @@ def _join_over_gaps(
                 pairs.append((spread, k, int(other)))
     joined_to = np.arange(len(names))
     has_next = np.zeros(len(names), dtype=bool)
-    for _, k, other in sorted(pairs):
-        if not has_next[k] and joined_to[other] == other:
-            has_next[k] = True
-            joined_to[other] = k
-    for other in np.argsort(frame[starts], kind="stable"):
-        joined_to[other] = joined_to[joined_to[other]]
+    for _, end_of, start_of in sorted(pairs):
+        if not has_next[end_of] and joined_to[start_of] == start_of:
+            has_next[end_of] = True
+            joined_to[start_of] = end_of
+    for piece in np.argsort(frame[starts], kind="stable"):
+        joined_to[piece] = joined_to[joined_to[piece]]
     return names[joined_to[np.searchsorted(names, pieces)]]
 
 

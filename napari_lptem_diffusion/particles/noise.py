@@ -31,7 +31,8 @@ class VarianceModel:
 
     def variance(self, mean: Array) -> Array:
         """Variance of pixels of the given mean."""
-        return np.maximum(self.intercept + self.slope * mean, self.floor).astype(np.float32)
+        variance: Array = np.maximum(self.intercept + self.slope * mean, self.floor).astype(np.float32)
+        return variance
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class NoiseCorrelation:
         kernel = np.zeros(shape)
         rows, columns = np.arange(-keep_y, keep_y + 1), np.arange(-keep_x, keep_x + 1)
         kernel[np.ix_(rows, columns)] = self.autocorrelation[np.ix_(rows + lags_y, columns + lags_x)]
-        return np.maximum(fft.rfft2(kernel).real, 0.2).astype(np.float32)
+        power: Array = np.maximum(fft.rfft2(kernel).real, 0.2).astype(np.float32)
+        return power
 
     def at_rod_scale(self, reach: int) -> float:
         """Noise power at the longest wave in a window of ``2 * reach + 1`` px, without row noise."""
@@ -106,7 +108,8 @@ def tile_means(image: Array) -> Array:
     rows, columns = max(image.shape[0] // _TILE, 1), max(image.shape[1] // _TILE, 1)
     height, width = min(_TILE, image.shape[0]), min(_TILE, image.shape[1])
     tiles = image[: rows * height, : columns * width].reshape(rows, height, columns, width)
-    return tiles.mean(axis=(1, 3)).ravel()
+    means: Array = tiles.mean(axis=(1, 3)).ravel()
+    return means
 
 
 def correlation(differences: list[Array]) -> NoiseCorrelation:
@@ -114,11 +117,9 @@ def correlation(differences: list[Array]) -> NoiseCorrelation:
 
     Tiles through which something moved are left out. Lags up to 4 px, and along a row all, for row noise.
     """
-    total, count = 0.0, 0.0
-    for difference in differences:
-        quiet = _quiet(difference)
-        total = total + _autocovariance(np.where(quiet, difference, 0))
-        count = count + _autocovariance(quiet.astype(np.float32))
+    quiet = [_quiet(difference) for difference in differences]
+    total = sum(_autocovariance(np.where(q, d, np.float32(0))) for q, d in zip(quiet, differences, strict=True))
+    count = sum(_autocovariance(q.astype(np.float32)) for q in quiet)
     shape = differences[0].shape
     lags_y, lags_x = min(_LAGS, (shape[0] - 1) // 2), min(64, (shape[1] - 1) // 2)
     rows, columns = np.arange(-lags_y, lags_y + 1), np.arange(-lags_x, lags_x + 1)

@@ -74,9 +74,9 @@ class Fit:
 def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation, variance_gain: Matrix) -> Fit:
     """Fit all rods of an image, each while the others are subtracted.
 
-    Least squares (Levenberg-Marquardt, all rods at once) weighted by the variance that the model itself predicts, which is
-    the maximum of the likelihood for many electrons; the covariance allows for noise that is correlated between
-    pixels (sandwich estimator).
+    Least squares (Levenberg-Marquardt, all rods at once) weighted by the variance that the model itself
+    predicts, which is the maximum of the likelihood for many electrons; the covariance allows for noise that is
+    correlated between pixels (sandwich estimator).
 
     Parameters
     ----------

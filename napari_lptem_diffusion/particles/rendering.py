@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,8 @@ class Imaging:
         rows = 1 - self.illumination_drop * np.linspace(0, 1, shape[0])[:, None]
         columns = 1 - 0.1 * np.linspace(-1, 1, shape[1])[None, :] ** 2
         profile: NDArray[np.float64] = rows * columns
-        return self.electrons_per_px * profile / profile.mean()
+        profile *= self.electrons_per_px / profile.mean()
+        return profile
 
 
 def render_movie(
@@ -91,7 +93,7 @@ def render_movie(
     dtype = np.uint8 if imaging.bits == 8 else np.uint16
     empty = imaging.illumination(shape)
     by_frame = dict(tuple(poses.groupby("frame")))
-    movie: NDArray[np.uint8] | NDArray[np.uint16] = np.empty((frames, *shape), dtype=dtype)
+    movie = np.empty((frames, *shape), dtype=dtype)
     for index in range(frames):
         beam = max(0.0, 1 + imaging.flicker * rng.standard_normal())
         electrons = beam * empty
@@ -143,7 +145,7 @@ def capsule_coverage(
     return coverage
 
 
-def _add_rod(absorbed: NDArray[np.float64], pose: dict[str, float], imaging: Imaging) -> None:
+def _add_rod(absorbed: NDArray[np.float64], pose: Mapping[Hashable, float], imaging: Imaging) -> None:
     """Add what one rod absorbs, drawn in a window just large enough for its blurred image."""
     blur = float(pose.get("blur_px", imaging.focus_blur_px))
     reach = int(np.ceil(pose["length"] / 2 + 4 * blur)) + 2

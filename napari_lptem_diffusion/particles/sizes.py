@@ -39,7 +39,8 @@ def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     """Find the size of object that stands out most, over all octaves.
 
     A coarse filter bank (two widths and three elongations per octave) runs on a few frames; where several sizes
-    answer to the same object the strongest answer counts; the result is the median over objects weighted by signal to noise.
+    answer to the same object the strongest answer counts; the result is the median over objects, weighted by signal
+    to noise.
 
     Parameters
     ----------
@@ -107,9 +108,9 @@ def _weighted_median(values: Matrix, weights: Matrix) -> float:
 def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Prior, noise: NoiseCorrelation) -> Prior:
     """Learn the typical size of the rods and how much it varies, from many rods seen badly.
 
-    In one noisy frame the size of a rod is hardly known, and rods differ. The logarithms of length, width and blur are taken
-    as normal over the population; its means and spreads and the sizes of the rods are found together (expectation
-    maximisation, each rod's posterior taken as normal).
+    In one noisy frame the size of a rod is hardly known, and rods differ. The logarithms of length, width and blur
+    are taken as normal over the population; its means and spreads and the sizes of the rods are found together
+    (expectation maximisation, each rod's posterior taken as normal).
 
     Parameters
     ----------
