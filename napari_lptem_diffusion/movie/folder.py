@@ -35,14 +35,11 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), name
 
 
-def frame_files(folder: Path) -> list[Path]:
-    """Return the images in *folder* in natural order; hidden files and other endings are left out."""
-    files = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _KINDS and not path.name.startswith(".") and path.is_file()
-    ]
-    return sorted(files, key=lambda path: natural_key(path.name))
+def images_in(folder: Path) -> Iterator[Path]:
+    """Yield the images in *folder* in any order; hidden files and other endings are left out."""
+    for path in folder.iterdir():
+        if path.suffix.lower() in _KINDS and not path.name.startswith(".") and path.is_file():
+            yield path
 
 
 def open_folder(folder: Path) -> Recording:
@@ -53,7 +50,7 @@ def open_folder(folder: Path) -> Recording:
     InputError
         If there are fewer than 2 images, images of several kinds, or one of another size or type than the first.
     """
-    files = frame_files(folder)
+    files = sorted(images_in(folder), key=lambda path: natural_key(path.name))
     kinds = Counter(_KINDS[path.suffix.lower()] for path in files)
     if not files:
         raise InputError(f"The folder {folder.name} holds no JPEG, PNG or TIFF image, expected one per frame.")

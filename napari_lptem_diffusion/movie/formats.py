@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from napari_lptem_diffusion.errors import InputError
-from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, frame_files, open_folder
+from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, images_in, open_folder
 from napari_lptem_diffusion.movie.frames import Recording
 from napari_lptem_diffusion.movie.movie import Movie
 from napari_lptem_diffusion.movie.npy import open_npy
@@ -65,7 +66,7 @@ def looks_like_movie(path: str | Path) -> bool:
     """Whether *path* is a file with a known ending or a folder with at least two images; opens nothing."""
     path = Path(path)
     if path.is_dir():
-        return len(frame_files(path)) > 1
+        return len(list(islice(images_in(path), 2))) == 2
     return path.suffix.lower() in MOVIE_SUFFIXES
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +215,8 @@ def _expanded(key: Any) -> tuple[Any, Any, Any]:
     """Return *key* as one integer or slice for each of the three axes."""
     keys = list(key) if isinstance(key, tuple) else [key]
     for part in keys:
-        if not (part is Ellipsis or isinstance(part, slice) or hasattr(part, "__index__")):
+        is_integer = isinstance(part, Integral) and not isinstance(part, bool)
+        if not (part is Ellipsis or isinstance(part, slice) or is_integer):
             raise IndexError(f"a movie is indexed by integers and slices, not by {type(part).__name__}")
     ellipses = [place for place, part in enumerate(keys) if part is Ellipsis]
     if len(ellipses) > 1 or len(keys) - len(ellipses) > 3:

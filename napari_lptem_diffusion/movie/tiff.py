@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import struct
 import threading
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def page_notes(page: TiffPage, name: str) -> tuple[str, ...]:
 
 def _declared_frames(tif: TiffFile, page: TiffPage, name: str) -> int:
     """Return how many frames the metadata speaks of; 1 if of none."""
-    axes = {axis: length for axis, length in _declared_axes(tif, page).items() if length > 1}
+    axes = {axis: length for axis, length in _declared_axes(tif, page, name).items() if length > 1}
     if len(axes) > 1 or "C" in axes:
         found = " x ".join(f"{length} {_AXIS_NAMES.get(axis, axis)}" for axis, length in axes.items())
         raise InputError(f"{name} holds {found}, expected grey frames along one axis.")
@@ -124,9 +125,10 @@ def _declared_frames(tif: TiffFile, page: TiffPage, name: str) -> int:
 _AXIS_NAMES = {"T": "time points", "Z": "slices", "C": "channels"}
 
 
-def _declared_axes(tif: TiffFile, page: TiffPage) -> dict[str, int]:
+def _declared_axes(tif: TiffFile, page: TiffPage, name: str) -> dict[str, int]:
     """Return the axes besides y, x and colour in the metadata of OME, ImageJ or tifffile, with their lengths."""
     if tif.ome_metadata:
+        _refuse_parts(tif.ome_metadata, name)
         pixels = ome_pixels(tif.ome_metadata)
         axes = {} if pixels is None else {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "TZC"}
     elif tif.imagej_metadata is not None:
@@ -142,6 +144,16 @@ def _declared_axes(tif: TiffFile, page: TiffPage) -> dict[str, int]:
     if page.samplesperpixel > 1:
         axes.pop("C", None)
     return axes
+
+
+def _refuse_parts(ome_xml: str, name: str) -> None:
+    """Refuse an OME-TIFF file that holds only a part of a movie, or more than one."""
+    files = set(re.findall(r'<UUID\b[^>]*\bFileName="([^"]*)"', ome_xml))
+    images = len(re.findall(r"<(?:\w+:)?Image\b", ome_xml))
+    if len(files) > 1:
+        raise InputError(f"{name} is one of {len(files)} OME-TIFF files of a movie, expected the movie in one file.")
+    if images > 1:
+        raise InputError(f"{name} holds {images} OME images, expected one movie.")
 
 
 def _frames(tif: TiffFile, first: TiffPage, declared: int, path: Path) -> tuple[FrameSource, bool]:

@@ -47,7 +47,7 @@ def test_an_integer_out_of_range_raises_as_numpy_does(index):
             MOVIE[index]
 
 
-@pytest.mark.parametrize("key", ["a", 1.5, [0, 1], None, (0, 0, 0, 0), (..., ...)])
+@pytest.mark.parametrize("key", ["a", 1.5, [0, 1], np.array([0, 1]), True, None, (0, 0, 0, 0), (..., ...)])
 def test_other_keys_are_refused(key):
     with pytest.raises(IndexError):
         MOVIE[key]

@@ -150,7 +150,7 @@ def test_the_user_wins_over_the_file_and_both_are_named(tmp_path):
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=200))
 def test_no_description_breaks_the_opening(tmp_path, text):
     for head in ("ImageJ=1\nimages=5\n", '<?xml version="1.0"?><OME ', ""):

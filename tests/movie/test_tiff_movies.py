@@ -153,6 +153,20 @@ def test_stacks_that_are_no_movies_are_refused(tmp_path, frames):
     assert "type bool" in refused(tmp_path, frames > 9)
 
 
+def test_ome_files_that_are_a_part_or_more_than_a_movie_are_refused(tmp_path, frames):
+    with tifffile.TiffWriter(tmp_path / "two.tif", ome=True) as tif:
+        tif.write(frames, metadata={"axes": "TYX"})
+        tif.write(frames, metadata={"axes": "TYX"})
+    with pytest.raises(InputError, match=r"^two\.tif holds 2 OME images, expected one movie\.$"):
+        open_movie(tmp_path / "two.tif")
+    data = "".join(f'<TiffData FirstT="{part}"><UUID FileName="{part}.tif">u</UUID></TiffData>' for part in range(3))
+    sizes = 'SizeX="16" SizeY="12" SizeZ="1" SizeC="1" SizeT="24" Type="uint16" DimensionOrder="XYZCT"'
+    xml = f'<?xml version="1.0"?><OME><Image ID="Image:0"><Pixels ID="Pixels:0" {sizes}>{data}</Pixels></Image></OME>'
+    tifffile.imwrite(tmp_path / "0.tif", frames, description=xml, metadata=None)
+    with pytest.raises(InputError, match=r"^0\.tif is one of 3 OME-TIFF files"):
+        open_movie(tmp_path / "0.tif")
+
+
 def test_a_stack_whose_frames_differ_in_size_is_refused_by_the_first_odd_one(tmp_path, frames):
     with tifffile.TiffWriter(tmp_path / "m.tif") as tif:
         for index, frame in enumerate(frames):
