@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, PALEST, ColourScale
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.movie import Movie
 
 _SAMPLED_FRAMES = 10
+_SHADING_SHARE = 12
+"""Illumination varies over a length of one part in so many of the picture: far more than a rod."""
 _MID_GREY = "#6e6e6e"
+_WHITE = 190
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,39 @@ class Tracks:
     rgba: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Display:
+    """How grey values become 8-bit grey: less the uneven illumination, between two fixed limits.
+
+    Attributes
+    ----------
+    shading : (y, x) array
+        What the illumination adds here to its mean.
+    black, white : float
+        Grey values, less the shading, that are shown as black and white.
+    """
+
+    shading: NDArray[np.float32]
+    black: float
+    white: float
+
+    @classmethod
+    def of(cls, frames: NDArray[np.float32]) -> Display:
+        """Take shading and limits from *frames*, (frames, y, x), all finite."""
+        mean = frames.mean(axis=0)
+        without_outliers = np.clip(mean, *np.percentile(mean, (0.5, 99.5)))
+        shading = gaussian_filter(without_outliers, min(mean.shape) / _SHADING_SHARE)
+        shading -= shading.mean()
+        black, white = np.percentile(frames - shading, (0.5, 99.5))
+        return cls(shading, float(black), float(max(white, black + 1e-6)))
+
+    def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return *image* as 8-bit grey, dimmed so that the colours stand out; what is not finite becomes black."""
+        share = (image - self.shading - self.black) / (self.white - self.black)
+        grey: NDArray[np.uint8] = (_WHITE * np.clip(np.nan_to_num(share), 0, 1)).astype(np.uint8)
+        return grey
+
+
 def rgba_of(rods: pd.DataFrame, scale: ColourScale) -> NDArray[np.float64]:
     """Return (rods, 4): the colour of each rod's value, its opacity from the 90 % interval."""
     name = scale.column
@@ -55,26 +92,17 @@ def tracks_of(rods: pd.DataFrame, scale: ColourScale) -> Tracks:
     return Tracks(frame[joined + 1], np.stack([xy[joined], xy[joined + 1]], axis=1), rgba)
 
 
-def display_limits(movie: Movie) -> tuple[float, float]:
-    """Return the grey values shown as black and white, the same for all frames: percentiles of some of them."""
-    chosen = np.unique(np.linspace(0, len(movie) - 1, _SAMPLED_FRAMES).astype(int))
-    return limits_of(np.stack([movie[int(frame)] for frame in chosen]))
+def display_of(movie: Movie) -> Display:
+    """Return how all frames of *movie* are shown alike, from some of them."""
+    return Display.of(sampled_frames(movie, _SAMPLED_FRAMES))
 
 
-def limits_of(image: NDArray[Any]) -> tuple[float, float]:
-    """Return the grey values of *image* to be shown as black and white."""
-    finite = image[np.isfinite(image)].astype(float)
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(finite, (0.5, 99.5))
-    return float(low), float(max(high, low + 1e-9))
-
-
-def as_grey(image: NDArray[Any], limits: tuple[float, float]) -> NDArray[np.uint8]:
-    """Return *image* as 8-bit grey; what is not finite becomes black."""
-    share = (np.nan_to_num(image.astype(np.float32), nan=limits[0]) - limits[0]) / (limits[1] - limits[0])
-    grey: NDArray[np.uint8] = (255 * np.clip(share, 0, 1)).astype(np.uint8)
-    return grey
+def sampled_frames(movie: Movie, count: int) -> NDArray[np.float32]:
+    """Return at most *count* frames spread over *movie* as (frames, y, x), without those that are missing."""
+    chosen = np.unique(np.linspace(0, len(movie) - 1, count).astype(int))
+    frames = np.stack([np.asarray(movie[int(frame)], dtype=np.float32) for frame in chosen])
+    present = np.isfinite(frames).all(axis=(1, 2))
+    return frames[present] if present.any() else np.zeros_like(frames[:1])
 
 
 def scale_bar(width_px: int, pixel_size_nm: float | None) -> tuple[float, str]:

@@ -15,11 +15,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 
 from napari_lptem_diffusion.export.drawing import (
-    as_grey,
+    Display,
     draw_legend,
     draw_scale_bar,
-    limits_of,
     rgba_of,
+    sampled_frames,
     tracks_of,
 )
 from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
@@ -36,8 +36,6 @@ _PICTURE_WIDTH_IN = 8.0
 _LEGEND_HEIGHT_IN = 0.75
 _AVERAGED_FRAMES = 32
 _DOTS_PER_INCH = 150
-_DIMMED_WHITE = 360
-"""8-bit grey that would be white: above 255, so that the colours, which are light, stand out."""
 
 
 def picture(analysis: Analysis) -> Figure:
@@ -49,8 +47,8 @@ def picture(analysis: Analysis) -> Figure:
     figure = _figure(_PICTURE_WIDTH_IN, total_in)
     axes = figure.add_axes((0.0, _LEGEND_HEIGHT_IN / total_in, 1.0, image_in / total_in))
     axes.set_axis_off()
-    mean = _mean_frame(analysis)
-    axes.imshow(as_grey(mean, limits_of(mean)), cmap="gray", vmin=0, vmax=_DIMMED_WHITE)
+    mean = sampled_frames(movie, _AVERAGED_FRAMES).mean(axis=0)
+    axes.imshow(Display.of(mean[None]).grey(mean), cmap="gray", vmin=0, vmax=255)
 
     rods = rods_with_motion(analysis)
     tracks = tracks_of(rods, MIXING_RATIO)
@@ -58,7 +56,7 @@ def picture(analysis: Analysis) -> Figure:
     axes.add_collection(LineCollection(list(tracks.xy), colors=tracks.rgba, linewidths=1.4, capstyle="round"))
     starts = rods.groupby("particle").head(1)
     for particle, x, y in starts[["particle", "x", "y"]].to_numpy():
-        _number(axes, int(particle), x, y)
+        _number(axes, int(particle), x, y, on_the_left=x > 0.95 * width)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     draw_scale_bar(axes, (height, width), movie.calibration.pixel_size_nm, size_pt=9)
     legend = figure.add_axes((0.3, 0.25 / total_in, 0.4, 0.2 / total_in))
@@ -152,24 +150,13 @@ def _figure(width_in: float, height_in: float, layout: Literal["constrained"] | 
     return figure
 
 
-def _mean_frame(analysis: Analysis) -> Any:
-    movie = analysis.movie
-    chosen = np.unique(np.linspace(0, len(movie) - 1, _AVERAGED_FRAMES).astype(int))
-    total, seen = np.zeros(movie.shape[1:]), 0
-    for frame in chosen:
-        image = movie[int(frame)]
-        if np.isfinite(image).all():
-            total += image
-            seen += 1
-    return total / max(seen, 1)
-
-
-def _number(axes: Any, particle: int, x: float, y: float) -> None:
+def _number(axes: Any, particle: int, x: float, y: float, on_the_left: bool) -> None:
     axes.annotate(
         str(particle),
         (x, y),
-        (5, 5),
+        (-5 if on_the_left else 5, 5),
         textcoords="offset points",
+        ha="right" if on_the_left else "left",
         color="white",
         fontsize=8,
         weight="bold",

@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_lptem_diffusion.export.drawing import (
-    as_grey,
-    display_limits,
+    display_of,
     draw_legend,
     draw_scale_bar,
     rgba_of,
@@ -37,6 +37,7 @@ _STRIP_COLOUR = "#14181d"
 _PALE_INK = "#e6ebf0"
 _TAIL_FRAMES = 40
 _LABEL_PX = 36
+_OUTLINE_GAP_PX = 3.0
 
 
 def save_overlay_movie(
@@ -89,38 +90,42 @@ class OverlayCanvas:
 
     def __init__(self, analysis: Analysis) -> None:
         self._movie = analysis.movie
-        self._limits = display_limits(analysis.movie)
+        self._display = display_of(analysis.movie)
         rods = rods_with_motion(analysis)
         self._rods = dict(iter(rods.groupby("frame")))
         self._nothing = rods[:0]
         self._tracks = tracks_of(rods, MIXING_RATIO)
         height, width = analysis.movie.shape[1:]
         self._zoom = _zoom(height, width)
-        self._build(_even(width * self._zoom), _even(height * self._zoom))
+        self._size_px = _even(width * self._zoom), _even(height * self._zoom)
+        self._build()
 
     def draw(self, frame: int) -> NDArray[np.uint8]:
         """Return *frame* as (y, x, 3) sRGB with even sides."""
         rods = self._rods.get(frame, self._nothing)
-        self._image.set_data(as_grey(self._movie[frame], self._limits))
-        outlines = _closed(rod_outlines(rods)[..., ::-1])
-        colours = rgba_of(rods, MIXING_RATIO)
-        self._outline_casing.set_segments(outlines)
-        self._outline.set_segments(outlines)
-        self._outline.set_color(colours)
-        self._draw_tails(frame)
+        margin_px = 2 * _OUTLINE_GAP_PX / self._zoom
+        around = rods.assign(length=rods["length"] + margin_px, width=rods["width"] + margin_px)
+        outlines = _closed(rod_outlines(around)[..., ::-1])
+        _set_lines(self._outline, outlines, rgba_of(rods, MIXING_RATIO), np.full(len(rods), 1.9))
+        age = frame - self._tracks.frame
+        tail = (age >= 0) & (age < _TAIL_FRAMES)
+        thinning = 1 - age[tail] / _TAIL_FRAMES
+        _set_lines(self._tail, self._tracks.xy[tail], self._tracks.rgba[tail], 0.5 + 1.3 * thinning)
         self._stamp.set_text(self._stamp_text(frame))
 
-        self._canvas.restore_region(self._still)
-        for artist in (self._image, *self._lines, *self._labels(rods, outlines), *self._bar, self._stamp):
+        self._pixels[:] = self._still
+        self._pixels[: self._size_px[1], :, :3] = self._enlarged(self._display.grey(self._movie[frame]))[..., None]
+        for artist in (*self._tail, *self._outline, *self._labels(rods, outlines), *self._bar, self._stamp):
             self._axes.draw_artist(artist)
-        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
+        return self._pixels[..., :3].copy()
 
-    def _build(self, width_px: int, height_px: int) -> None:
+    def _build(self) -> None:
         """Make the figure and its artists, and draw what never changes."""
+        width_px, height_px = self._size_px
         total_px = height_px + _STRIP_PX
         figure = Figure(figsize=(width_px / _DOTS_PER_INCH, total_px / _DOTS_PER_INCH), dpi=_DOTS_PER_INCH)
         figure.set_facecolor(_STRIP_COLOUR)
-        self._canvas = FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         height, width = self._movie.shape[1:]
         self._axes = figure.add_axes((0, _STRIP_PX / total_px, 1, height_px / total_px))
         self._axes.set_axis_off()
@@ -128,34 +133,21 @@ class OverlayCanvas:
         bar_px = min(320, int(width_px * 0.4))
         legend = figure.add_axes((1 - (bar_px + 60) / width_px, 24 / total_px, bar_px / width_px, 16 / total_px))
         draw_legend(legend, MIXING_RATIO, _PALE_INK, size_pt=8)
-        self._canvas.draw()
-        self._still = self._canvas.copy_from_bbox(figure.bbox)
+        canvas.draw()
+        self._pixels = np.asarray(canvas.buffer_rgba())
+        self._still = self._pixels.copy()
 
-        blank = np.zeros((height, width), np.uint8)
-        self._image = self._axes.imshow(blank, cmap="gray", vmin=0, vmax=255, aspect="auto")
         draw_scale_bar(self._axes, (height, width), self._movie.calibration.pixel_size_nm, size_pt=10)
         self._bar = (*self._axes.lines, *self._axes.texts)
-        self._tail_casing: Any = LineCollection([], colors="black", alpha=0.55)
-        self._tail: Any = LineCollection([], capstyle="round")
-        self._outline_casing: Any = LineCollection([], colors="black", linewidths=3.0, alpha=0.6)
-        self._outline: Any = LineCollection([], linewidths=1.7)
-        self._lines = (self._tail_casing, self._tail, self._outline_casing, self._outline)
-        for lines in self._lines:
-            self._axes.add_collection(lines, autolim=False)
+        self._tail, self._outline = _cased_lines(self._axes), _cased_lines(self._axes)
         self._stamp = figure.text(16 / width_px, 0.5 * _STRIP_PX / total_px, "", color=_PALE_INK, va="center")
         self._stamp.set_fontsize(11)
         self._texts: list[Any] = []
 
-    def _draw_tails(self, frame: int) -> None:
-        """Set the tracks of the last frames, thinner the older they are."""
-        age = frame - self._tracks.frame
-        shown = (age >= 0) & (age < _TAIL_FRAMES)
-        width_pt = 0.6 + 1.8 * (1 - age[shown] / _TAIL_FRAMES)
-        self._tail.set_segments(self._tracks.xy[shown])
-        self._tail.set_color(self._tracks.rgba[shown])
-        self._tail.set_linewidths(width_pt)
-        self._tail_casing.set_segments(self._tracks.xy[shown])
-        self._tail_casing.set_linewidths(width_pt + 1.2)
+    def _enlarged(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        whole = self._zoom == round(self._zoom)
+        method = Image.Resampling.NEAREST if whole else Image.Resampling.BICUBIC
+        return np.asarray(Image.fromarray(grey).resize(self._size_px, method))
 
     def _labels(self, rods: pd.DataFrame, outlines: NDArray[np.float64]) -> list[Any]:
         """Put number and mixing ratio above each rod, or below where the picture ends, and return the texts."""
@@ -178,6 +170,24 @@ class OverlayCanvas:
         text = f"frame {frame + 1} of {len(self._movie)}"
         interval_s = self._movie.calibration.frame_interval_s
         return text if interval_s is None else f"{frame * interval_s:.4g} s\n{text}"
+
+
+def _cased_lines(axes: Any) -> tuple[Any, Any]:
+    """Lines on wider dark ones, which make them stand out of the noise."""
+    casing, lines = LineCollection([], capstyle="round"), LineCollection([], capstyle="round")
+    axes.add_collection(casing, autolim=False)
+    axes.add_collection(lines, autolim=False)
+    return casing, lines
+
+
+def _set_lines(cased: tuple[Any, Any], xy: Any, rgba: NDArray[np.float64], width_pt: NDArray[np.float64]) -> None:
+    casing, lines = cased
+    dark = np.zeros_like(rgba)
+    dark[:, 3] = 0.6 * rgba[:, 3]
+    for collection, colours, widths in ((casing, dark, width_pt + 1.0), (lines, rgba, width_pt)):
+        collection.set_segments(xy)
+        collection.set_color(colours)
+        collection.set_linewidths(widths)
 
 
 def _label(axes: Any) -> Any:

@@ -26,7 +26,8 @@ _LISTED_PARTICLES = 200
 _MISMATCH_TO_FLAG = 0.5
 
 _PICTURE_CAPTION = (
-    "Every track, coloured at each frame by its mixing ratio, on the mean of frames spread over the movie. Grey: "
+    "Every track, coloured at each frame by its mixing ratio, on the mean of frames spread over the movie, its "
+    "illumination evened. Grey: "
     "no value, because the track is too short for the network or the rod was not seen."
 )
 

@@ -68,7 +68,7 @@ def _write_mp4(draw: Draw, frames: int, path: Path) -> None:
         stream = container.add_stream(codec, rate=_FRAMES_PER_SECOND)
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "25", "preset": "veryfast"}
+        stream.options = {"crf": "27", "preset": "veryfast"}
         for frame in range(frames):
             picture = first if frame == 0 else draw(frame)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

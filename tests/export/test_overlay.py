@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_overlay_movie, video
-from napari_lptem_diffusion.export.drawing import as_grey, display_limits, rgba_of, scale_bar, tracks_of
+from napari_lptem_diffusion.export.drawing import display_of, rgba_of, scale_bar, tracks_of
 from napari_lptem_diffusion.export.overlay import OverlayCanvas
 from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, oklab
 from napari_lptem_diffusion.export.tables import rods_with_motion
@@ -29,7 +29,8 @@ def few_frames(analysis, frames=4):
 
 def colour_along_outline(picture, rod):
     """Mean hue plane (a, b of Oklab) of the picture along the outline of *rod*, inside the picture."""
-    y, x = (ZOOM * (rod_outlines(rod)[0] + 0.5)).round().astype(int).T
+    around = rod.assign(length=rod["length"] + 6 / ZOOM, width=rod["width"] + 6 / ZOOM)
+    y, x = (ZOOM * (rod_outlines(around)[0] + 0.5)).round().astype(int).T
     inside = (y >= 0) & (y < ZOOM * SHAPE_YX[0]) & (x >= 0) & (x < ZOOM * SHAPE_YX[1])
     return oklab(picture[y[inside], x[inside]] / 255).mean(axis=0)[1:]
 
@@ -49,7 +50,7 @@ def test_a_small_movie_is_enlarged_by_a_whole_number_with_the_legend_below(analy
     assert picture.dtype == np.uint8
     assert picture.shape == (ZOOM * SHAPE_YX[0] + STRIP_PX, ZOOM * SHAPE_YX[1], 3)
     top_left = picture[: 10 * ZOOM : ZOOM, : 10 * ZOOM : ZOOM, 0]
-    expected = as_grey(analysis.movie[0], display_limits(analysis.movie))[:10, :10]
+    expected = display_of(analysis.movie).grey(analysis.movie[0])[:10, :10]
     np.testing.assert_allclose(top_left.astype(int), expected, atol=2)
     legend = oklab(picture[-STRIP_PX:] / 255)
     assert np.ptp(legend[..., 2]) > 0.2, "no orange to blue in the strip"
@@ -195,9 +196,18 @@ def test_contrast_is_the_same_for_all_frames_and_ignores_outliers():
     rng = np.random.default_rng(0)
     frames = rng.normal(100, 10, (FRAMES, 40, 40)).astype(np.float32)
     frames[:, 0, 0] = 1e6
-    low, high = display_limits(Movie.from_array(frames, "hot.tif"))
-    assert 60 < low < 85
-    assert 115 < high < 140
+    display = display_of(Movie.from_array(frames, "hot.tif"))
+    assert 60 < display.black < 85
+    assert 115 < display.white < 140
+
+
+def test_uneven_illumination_is_evened_and_rods_stay():
+    y, x = np.mgrid[:120, :120]
+    field = 50 + 0.8 * x
+    frames = np.stack([field - 30 * (np.hypot(x - 60, (y - 60) / 2) < 4)] * 3).astype(np.float32)
+    grey = display_of(Movie.from_array(frames, "uneven.tif")).grey(frames[0]).astype(float)
+    assert np.ptp(grey[20, 25:95]) < 40
+    assert grey[60, 60] < grey[20, 60] - 90
 
 
 def test_an_uncalibrated_movie_shows_frames_and_no_seconds():
