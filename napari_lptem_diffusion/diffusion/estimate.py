@@ -140,9 +140,10 @@ def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
         A change is called where its expected number within *reach* displacements exceeds one half; the next one is
         looked for beyond twice the reach.
     """
-    expected = np.convolve(probability, np.ones(2 * reach + 1), mode="same") / 3
-    found = []
-    while len(expected) and expected.max() > 0.5:
+    padded = np.pad(probability, reach)
+    expected = np.convolve(padded, np.ones(2 * reach + 1), mode="valid") / 3
+    found: list[int] = []
+    while expected.max(initial=0) > 0.5:
         middle = int(expected.argmax())
         start = max(0, middle - reach)
         found.append(start + int(probability[start : middle + reach + 1].argmax()))

@@ -117,11 +117,11 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
         wrong = ~(np.isfinite(values) & (values >= 0) & (values == values.round()))
         if wrong.any():
             found = table[name][wrong].iloc[0]
-            raise InputError(f"Column {name!r} of the tracks has {found!r}; whole numbers from 0 are expected.")
+            raise InputError(f"Column {name!r} of the tracks has '{found}'; whole numbers from 0 are expected.")
     for name in ("x", "y"):
         text = numbers[name].isna() & table[name].notna()
         if text.any():
-            raise InputError(f"Column {name!r} of the tracks has {table[name][text].iloc[0]!r}; numbers are expected.")
+            raise InputError(f"Column {name!r} of the tracks has '{table[name][text].iloc[0]}'; numbers are expected.")
     if "localization_error" in numbers and (numbers["localization_error"] < 0).any():
         raise InputError("Column 'localization_error' of the tracks has negative values; it is a standard deviation.")
     return numbers
