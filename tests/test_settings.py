@@ -74,7 +74,7 @@ def test_a_unit_in_a_name_is_the_fields_unit(stage, name):
     assert endings.get(name.rsplit("_", 1)[-1], unit) == unit
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(any_settings)
 def test_settings_survive_toml_and_json(tmp_path, chosen):
     path = tmp_path / "settings.toml"

@@ -164,5 +164,7 @@ def _opened_picture(path: Path) -> Iterator[Image.Image]:
             yield picture
     except UnidentifiedImageError as error:
         raise InputError(f"{path.name} is not a {_KINDS[path.suffix.lower()]} image.") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror}.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path.name} is damaged and cannot be read: {one_line(error)}.") from error

@@ -53,12 +53,12 @@ def open_movie(path: str | Path, pixel_size_nm: float | None = None, frame_inter
     InputWarning
         If the file ends early; the whole frames are kept.
     """
-    path = Path(path)
+    path = Path(path) if Path(path).name else Path(path).resolve()  # the working folder has a name, too
     try:
         recording = _reader_of(path)(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    name = path.resolve().name if path.is_dir() else path.stem
+    name = path.name if path.is_dir() else path.stem
     return Movie(recording, name, path).calibrated(pixel_size_nm, frame_interval_s)
 
 

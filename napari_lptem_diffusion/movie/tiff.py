@@ -57,8 +57,10 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
     try:
         with TiffFile(path) as tif:
             yield tif
-    except (InputError, OSError):
+    except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # in a damaged file tifffile trips over almost anything
         raise InputError(f"{path.name} cannot be read as TIFF ({one_line(error)}).") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -30,12 +30,14 @@ def write_frames(folder: Path, frames: np.ndarray, name: str = "frame{}.png") ->
     return folder
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), unique=True, min_size=2), st.sampled_from(["f{}.png", "{}", "a1_{}_b.tif"]))
 def test_numbers_in_names_are_sorted_as_numbers(numbers, pattern):
     names = [pattern.format(number) for number in numbers]
     assert sorted(names, key=natural_key) == [pattern.format(number) for number in sorted(numbers)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=8), unique=True), st.randoms())
 def test_any_names_have_one_order(names, random):
     shuffled = random.sample(names, len(names))
@@ -106,6 +108,20 @@ def test_a_frame_that_is_cut_off_is_named_when_it_is_read(tmp_path, name):
     with pytest.raises(InputError, match=rf"{path.name} is damaged and cannot be read"):
         movie[2]
     assert movie[3].shape == (64, 64)
+
+
+@pytest.mark.parametrize("name", ["{}.jpg", "{}.tif"])
+def test_a_frame_that_is_gone_is_named(tmp_path, name):
+    folder = write_frames(tmp_path / "movie", np.zeros((3, 8, 8), np.uint8), name)
+    movie = open_movie(folder)
+    (folder / name.format(1)).unlink()
+    with pytest.raises(InputError, match=rf"^{name.format(1)} cannot be read: No such file"):
+        movie[1]
+
+
+def test_the_working_folder_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_frames(tmp_path / "run 2", np.zeros((3, 8, 8), np.uint8)))
+    assert open_movie(".").name == "run 2"
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
@@ -182,6 +198,7 @@ def test_numpy_files_that_are_no_movies_are_refused(tmp_path, array, says):
     assert "m.npy" in str(error.value)
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=200))
 def test_no_bytes_called_npy_break_the_opening(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.npy"

@@ -30,6 +30,7 @@ class CountingArray:
         return self._array[key]
 
 
+@settings(deadline=None)
 @given(basic_indices(ARRAY.shape, allow_newaxis=False))
 def test_indexing_is_numpys(key):
     expected = ARRAY[key]
@@ -38,6 +39,7 @@ def test_indexing_is_numpys(key):
     assert np.array_equal(got, expected)
 
 
+@settings(deadline=None)
 @given(st.integers(-20, 20))
 def test_an_integer_out_of_range_raises_as_numpy_does(index):
     if -len(ARRAY) <= index < len(ARRAY):
@@ -85,7 +87,7 @@ def test_napari_shows_a_movie_as_it_is():
     assert len(array.read) < len(ARRAY)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2), st.integers(0, 2))
 def test_axes_of_length_one_are_dropped(before, between):
     shape = (1,) * before + (5,) + (1,) * between + (4, 6)
