@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.movie import Movie
 
 _SAMPLED_FRAMES = 10
+_SAMPLED_PIXELS = 512
+"""Along the longer side, for the contrast."""
 _SHADING_SHARE = 12
 """Illumination varies over a length of one part in so many of the picture: far more than a rod."""
 _MID_GREY = "#6e6e6e"
@@ -57,16 +60,6 @@ class Display:
     black: float
     white: float
 
-    @classmethod
-    def of(cls, frames: NDArray[np.float32]) -> Display:
-        """Take shading and limits from *frames*, (frames, y, x), all finite."""
-        mean = frames.mean(axis=0)
-        without_outliers = np.clip(mean, *np.percentile(mean, (0.5, 99.5)))
-        shading = gaussian_filter(without_outliers, min(mean.shape) / _SHADING_SHARE)
-        shading -= shading.mean()
-        black, white = np.percentile(frames - shading, (0.5, 99.5))
-        return cls(shading, float(black), float(max(white, black + 1e-6)))
-
     def grey(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """Return *image* as 8-bit grey, dimmed so that the colours stand out; what is not finite becomes black."""
         share = (image - self.shading - self.black) / (self.white - self.black)
@@ -94,15 +87,46 @@ def tracks_of(rods: pd.DataFrame, scale: ColourScale) -> Tracks:
 
 def display_of(movie: Movie) -> Display:
     """Return how all frames of *movie* are shown alike, from some of them."""
-    return Display.of(sampled_frames(movie, _SAMPLED_FRAMES))
+    shading = _shading(mean_frame(movie, _SAMPLED_FRAMES))
+    step = -(-max(shading.shape) // _SAMPLED_PIXELS)
+    sampled = [(frame - shading)[::step, ::step] for frame in _some_frames(movie, _SAMPLED_FRAMES)]
+    return Display(shading, *_limits(np.stack(sampled or [shading])))
 
 
-def sampled_frames(movie: Movie, count: int) -> NDArray[np.float32]:
-    """Return at most *count* frames spread over *movie* as (frames, y, x), without those that are missing."""
-    chosen = np.unique(np.linspace(0, len(movie) - 1, count).astype(int))
-    frames = np.stack([np.asarray(movie[int(frame)], dtype=np.float32) for frame in chosen])
-    present = np.isfinite(frames).all(axis=(1, 2))
-    return frames[present] if present.any() else np.zeros_like(frames[:1])
+def display_of_image(image: NDArray[np.float32]) -> Display:
+    """Return how the one *image*, (y, x) and all finite, is shown."""
+    shading = _shading(image)
+    return Display(shading, *_limits(image - shading))
+
+
+def mean_frame(movie: Movie, count: int) -> NDArray[np.float32]:
+    """Return the (y, x) mean of at most *count* frames spread over *movie*; 0 if they are all missing."""
+    total, seen = np.zeros(movie.shape[1:], dtype=np.float32), 0
+    for frame in _some_frames(movie, count):
+        total += frame
+        seen += 1
+    total /= max(seen, 1)
+    return total
+
+
+def _some_frames(movie: Movie, count: int) -> Iterator[NDArray[np.float32]]:
+    """Frames spread over *movie*, without those that are missing."""
+    for index in np.unique(np.linspace(0, len(movie) - 1, count).astype(int)):
+        frame = np.asarray(movie[int(index)], dtype=np.float32)
+        if np.isfinite(frame).all():
+            yield frame
+
+
+def _shading(mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    without_outliers = np.clip(mean, *np.percentile(mean, (0.5, 99.5)))
+    illumination: NDArray[np.float32] = gaussian_filter(without_outliers, min(mean.shape) / _SHADING_SHARE)
+    illumination -= illumination.mean()
+    return illumination
+
+
+def _limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    black, white = np.percentile(values, (0.5, 99.5))
+    return float(black), float(max(white, black + 1e-6))
 
 
 def scale_bar(width_px: int, pixel_size_nm: float | None) -> tuple[float, str]:

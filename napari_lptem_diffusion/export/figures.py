@@ -1,4 +1,4 @@
-"""Figures of an analysis; matplotlib without pyplot, so that they can be drawn in any thread."""
+"""Figures of an analysis and of a training; matplotlib without pyplot, so that they can be drawn in any thread."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 
 from napari_lptem_diffusion.export.drawing import (
-    Display,
+    display_of_image,
     draw_legend,
     draw_scale_bar,
+    mean_frame,
     rgba_of,
-    sampled_frames,
     tracks_of,
 )
 from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
@@ -47,8 +47,8 @@ def picture(analysis: Analysis) -> Figure:
     figure = _figure(_PICTURE_WIDTH_IN, total_in)
     axes = figure.add_axes((0.0, _LEGEND_HEIGHT_IN / total_in, 1.0, image_in / total_in))
     axes.set_axis_off()
-    mean = sampled_frames(movie, _AVERAGED_FRAMES).mean(axis=0)
-    axes.imshow(Display.of(mean[None]).grey(mean), cmap="gray", vmin=0, vmax=255)
+    mean = mean_frame(movie, _AVERAGED_FRAMES)
+    axes.imshow(display_of_image(mean).grey(mean), cmap="gray", vmin=0, vmax=255)
 
     rods = rods_with_motion(analysis)
     tracks = tracks_of(rods, MIXING_RATIO)
@@ -127,6 +127,27 @@ def msd_plot(analysis: Analysis) -> Figure:
     return figure
 
 
+def save_training_figure(log: str | Path, path: str | Path) -> None:
+    """Plot the losses of a training against its steps and write the figure to *path*.
+
+    Parameters
+    ----------
+    log : path
+        ``log.csv`` of a training: ``step``, ``training_loss``, ``validation_loss``.
+    path : path
+        Its suffix names the format.
+    """
+    losses = pd.read_csv(log)
+    figure = _figure(6.0, 3.6, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(losses["step"], losses["training_loss"], color=_FAINT, linewidth=1.2, label="training")
+    axes.plot(losses["step"], losses["validation_loss"], color=INK, linewidth=1.6, label="validation")
+    axes.set(xlabel="Step", ylabel="Loss")
+    axes.legend(frameon=False, fontsize=9)
+    _plain(axes)
+    save_figure(figure, path)
+
+
 def change_point_frames(change_points: str) -> list[int]:
     """Return the frames of a ``change_points`` cell, such as "30;41"."""
     return [int(frame) for frame in change_points.split(";") if frame]
@@ -185,7 +206,9 @@ def _band(axes: Any, times: pd.Series, rods: pd.DataFrame, scale: ColourScale, c
     axes.set_yticks(np.linspace(scale.low, scale.high, 3))
     _plain(axes)
     if rods[name].isna().all():
-        axes.text(0.5, 0.5, "too short for the network", transform=axes.transAxes, ha="center", color=INK)
+        axes.text(
+            0.5, 0.5, "not judged: too short, or without motion", transform=axes.transAxes, ha="center", color=INK
+        )
 
 
 def _heading(particle: int, row: pd.Series) -> str:

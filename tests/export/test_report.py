@@ -15,6 +15,7 @@ from napari_lptem_diffusion.export.figures import (
     mixing_histogram,
     msd_plot,
     picture,
+    save_training_figure,
     time_plot,
 )
 from napari_lptem_diffusion.export.report import report_html
@@ -44,6 +45,13 @@ class Page(HTMLParser):
         self.text += data
 
 
+def with_first_particle(analysis, **columns):
+    """The analysis with one particle, whose row has other *columns*: quick to draw."""
+    particles = analysis.motion.particles.head(1).assign(**columns)
+    msd = analysis.motion.msd[analysis.motion.msd["particle"] == 0]
+    return replace(analysis, motion=replace(analysis.motion, particles=particles, msd=msd))
+
+
 @pytest.fixture(scope="module")
 def page(analysis):
     return Page(report_html(analysis))
@@ -66,7 +74,7 @@ def test_the_page_says_where_the_calibration_is_from_and_what_was_found(analysis
 
 
 def test_an_unknown_calibration_is_said_to_be_unknown():
-    text = Page(report_html(make_analysis(pixel_size_nm=None, frame_interval_s=None))).text
+    text = Page(report_html(with_first_particle(make_analysis(pixel_size_nm=None, frame_interval_s=None)))).text
     assert text.count("unknown (not in the array)") == 2
     assert "px²/frame^α" in text
     assert "µm²" not in text
@@ -82,9 +90,8 @@ def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, pag
 
 
 def test_immobile_particles_are_flagged(analysis):
-    particles = analysis.motion.particles.assign(immobile=True)
-    text = Page(report_html(replace(analysis, motion=replace(analysis.motion, particles=particles)))).text
-    assert text.count("immobile:") == 5
+    text = Page(report_html(with_first_particle(analysis, immobile=True))).text
+    assert text.count("immobile:") == 1
 
 
 def test_names_are_escaped():
@@ -132,7 +139,7 @@ def test_time_plot_breaks_at_a_gap_and_says_when_there_is_nothing(analysis):
     mixing = time_plot(analysis, 3).axes[1]
     assert np.isnan(lines_of(mixing)[0][20:23, 1]).all()
     texts = [text.get_text() for text in time_plot(analysis, SHORT_PARTICLE).axes[1].texts]
-    assert texts == ["too short for the network"]
+    assert texts == ["not judged: too short, or without motion"]
 
 
 def test_msd_plot_has_each_particle_in_physical_units(analysis):
@@ -157,3 +164,9 @@ def test_figures_of_a_movie_without_rods_are_drawn():
 def test_change_points_are_read():
     assert change_point_frames("30;41") == [30, 41]
     assert change_point_frames("") == []
+
+
+def test_losses_of_a_training_are_drawn(tmp_path):
+    (tmp_path / "log.csv").write_text("step,seconds,training_loss,validation_loss\n250,1,3.0,3.1\n500,2,2.0,2.4\n")
+    save_training_figure(tmp_path / "log.csv", tmp_path / "losses.png")
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
