@@ -30,7 +30,7 @@ SEED = 20
 
 IMAGING = Imaging(
     electrons_per_px=9.6,
-    contrast=0.42,
+    contrast=0.3,
     focus_blur_px=1.6,
     illumination_drop=0.35,
     grey_per_electron=2.5,

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.particles.capsule import RodShape
 from napari_lptem_diffusion.particles.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.field import Frames, build_field, sample_pairs
-from napari_lptem_diffusion.particles.filter_bank import FilterBank, build_filter_bank
-from napari_lptem_diffusion.particles.pose_fit import Prior
+from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
+from napari_lptem_diffusion.particles.pose_fit import Prior, rods_image
 from napari_lptem_diffusion.particles.sizes import Pairs, learn_population, scan_sizes
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
-Array = NDArray[np.float32]
 _FIT_PIXELS_PER_WIDTH = 6.0
 _COARSE_FROM_PIXELS_PER_WIDTH = 5.0
 _WINDOW_LENGTHS = 5
 _LEARNING_FRAMES = 16
-_LEARNING_RODS = 120
+_LEARNING_RODS = 20
 _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
@@ -118,27 +117,40 @@ def _detector(pairs: Pairs, settings: DetectionSettings, prior: Prior, sign: int
     coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
     noise = field.noise.coarsened() if coarsening == 2 else field.noise
     bank = build_filter_bank(fine.shape.scaled(1 / coarsening), noise)
-    frames = [coarsen(field.normalise(pair[0]), coarsening) for pair in pairs[:_LEARNING_FRAMES:4]]
-    return Detector(settings, field, replace(bank, texture=_texture(bank, frames)), coarsening, fine)
+    detector = Detector(settings, field, bank, coarsening, fine)
+    return replace(detector, bank=replace(bank, texture=_texture(detector, pairs)))
 
 
-def _texture(bank: FilterBank, frames: list[Array]) -> float:
-    """How much more than noise comes through the filter, from the middle of the distribution of responses."""
-    spreads = [1.4826 * float(np.median(np.abs(bank.responses(frame)[::3, ::2, ::2]))) for frame in frames]
+def _texture(detector: Detector, pairs: Pairs) -> float:
+    """How much more than noise comes through the filter where there are no rods."""
+    spreads = []
+    for first, _ in pairs[:_LEARNING_FRAMES:4]:
+        image = detector.field.normalise(first)
+        fit = detector.fit(image)
+        rest = image if fit is None else image - rods_image(image.shape, fit.parameters, detector.prior)
+        response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
+        spreads.append(1.4826 * float(np.median(np.abs(response))))
     return max(1.0, float(np.median(spreads)))
 
 
 def _learn_population(detector: Detector, pairs: Pairs) -> Prior:
-    """Size of the brightest rods that are wholly in view and its variation; px of the movie."""
+    """Size of the rods that are wholly in view and its variation; px of the movie."""
     images = [detector.field.normalise(pair[0]) for pair in pairs[:_LEARNING_FRAMES]]
     fits = [detector.fit(image) for image in images]
-    whole = [(image, fit, fit.visible > _LEAST_VISIBLE) for image, fit in zip(images, fits, strict=True) if fit]
-    snrs = np.sort(np.concatenate([fit.snr[inside] for _, fit, inside in whole])) if whole else np.empty(0)
+    found = [
+        (image, fit.parameters[fit.visible > _LEAST_VISIBLE])
+        for image, fit in zip(images, fits, strict=True)
+        if fit is not None
+    ]
+    found = [(image, _spread_over(parameters)) for image, parameters in found if len(parameters)]
     bin_px = detector.field.bin_px
-    if not len(snrs):
+    if not found:
         return detector.prior.scaled(bin_px)
-    enough = snrs[-_LEARNING_RODS:][0]
-    best = [(image, fit.parameters[inside & (fit.snr >= enough)]) for image, fit, inside in whole]
-    best = [(image, parameters) for image, parameters in best if len(parameters)]
-    images, rods = [image for image, _ in best], [parameters for _, parameters in best]
+    images, rods = [image for image, _ in found], [parameters for _, parameters in found]
     return learn_population(images, rods, detector.prior, detector.field.noise).scaled(bin_px)
+
+
+def _spread_over(rods: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take a few rods evenly from the brightest to the faintest, so that those out of focus are counted too."""
+    rows = np.unique(np.linspace(0, len(rods) - 1, _LEARNING_RODS).round().astype(int))
+    return np.take(rods, rows, axis=0)

@@ -21,8 +21,9 @@ from napari_lptem_diffusion.particles.noise import (
 Array = NDArray[np.float32]
 _SAMPLE_PIXELS = 64_000_000
 _MOST_PAIRS = 24
-_GRID = 96
+_GRID = 64
 _CORRELATION_PIXELS = 4_000_000
+_LEAST_NOISE = 1e-4
 
 
 class Frames(Protocol):
@@ -90,7 +91,7 @@ class Field:
         ratio = (binned[probe] - zero) / np.where(above[probe] > 0, above[probe], np.nan)
         finite = ratio[np.isfinite(ratio)]
         gain = max(float(np.median(finite)), 0.05) if finite.size else 1.0
-        expected: Array = zero + np.float32(gain) * above
+        expected = (zero + gain * above).astype(np.float32, copy=False)
         scale: Array = self.sign / np.sqrt(self.variance.variance(expected))
         normal = (binned - expected) * scale
         return np.where(np.isfinite(normal), normal, np.float32(0)).astype(np.float32, copy=False)
@@ -108,13 +109,18 @@ def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
 
 
 def sample_pairs(movie: Frames) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
-    """Read pairs of consecutive frames spread over the movie; frames that are mostly NaN are left out."""
+    """Read pairs of consecutive frames spread over the movie.
+
+    Pairs that are mostly NaN are left out; where nothing else is left, one blank pair stands for the movie.
+    """
     first = np.asarray(movie[0])
     affordable = _SAMPLE_PIXELS // max(2 * first.size, 1)
     wanted = int(min(max(affordable, 2), _MOST_PAIRS, max(len(movie) // 2, 1)))
     starts = np.unique(np.linspace(0, max(len(movie) - 2, 0), wanted).astype(int))
     pairs = ((np.asarray(movie[int(k)]), np.asarray(movie[min(int(k) + 1, len(movie) - 1)])) for k in starts)
-    return [pair for pair in pairs if all(np.isfinite(frame).mean() > 0.5 for frame in pair)]
+    usable = [pair for pair in pairs if all(np.isfinite(frame).mean() > 0.5 for frame in pair)]
+    blank = np.zeros(first.shape, dtype=np.float32)
+    return usable or [(blank, blank)]
 
 
 def build_field(
@@ -139,7 +145,7 @@ def build_field(
     binned = [(bin_image(a, bin_px), bin_image(b, bin_px)) for a, b in pairs]
     background = smooth_background(_temporal_mean([frame for pair in binned for frame in pair]), window_px / bin_px)
     rounding = 1 / 12 / bin_px**2 if np.issubdtype(pairs[0][0].dtype, np.integer) else 0.0
-    floor = max(rounding, 1e-6 * float(np.var(background)), 1e-12)
+    floor = max(rounding, _LEAST_NOISE**2 * float(np.mean(background**2)), 1e-12)
     variance = _variance(binned, floor)
     flat = Field(bin_px, background, variance, NoiseCorrelation(np.ones((1, 1))), sign)
     enough = max(_CORRELATION_PIXELS // background.size, 1)
@@ -194,9 +200,8 @@ def _polynomial(image: Array) -> NDArray[np.float64]:
     weights = np.ones_like(values)
     surface = values
     for _ in range(6):
-        root = np.sqrt(weights)
-        solution = np.linalg.lstsq(basis * root[:, None], values * root, rcond=None)[0]
-        surface = basis @ solution
+        weighted = basis * weights[:, None]
+        surface = basis @ np.linalg.lstsq(weighted.T @ basis, weighted.T @ values, rcond=None)[0]
         deviation = np.abs(values - surface)
         scale = 4 * 1.4826 * np.median(deviation) + 1e-9
         weights = np.clip(1 - (deviation / scale) ** 2, 0, 1) ** 2

@@ -14,7 +14,7 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import LinkingSettings
 
 Positions = NDArray[np.float64]
-_SHARE_OF_NEIGHBOUR_DISTANCE = 0.4
+_SHARE_OF_NEIGHBOUR_DISTANCE = 0.5
 _MOST_LENGTHS = 8.0
 _ADAPTIVE_STEP = 0.8
 _ADAPTIVE_STOP = 0.1
@@ -23,7 +23,7 @@ _ADAPTIVE_STOP = 0.1
 def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> float:
     """How far a rod may move from one frame to the next.
 
-    A range shorter than the jumps of the rods cuts the physics, so it is as long as the density allows: 0.4 times
+    A range shorter than the jumps of the rods cuts the physics, so it is as long as the density allows: 0.5 times
     the median distance from a rod to the next one in its frame, and at most 8 rod lengths.
 
     Parameters
@@ -57,7 +57,7 @@ def link(
     """Link detections into tracks.
 
     Positions are never changed. A rod that is lost for up to ``memory_frames`` frames keeps its number if it comes back
-    within the search range times the square root of the frames gone by.
+    within the search range times the square root of one plus the frames gone by.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def link(
     ordered = detections.sort_values("frame", kind="stable", ignore_index=True)
     reach = search_range_px(ordered, settings)
     pieces = _link_frames(ordered, reach, progress, should_stop)
-    particle = _join_over_gaps(ordered, pieces, reach, settings.memory_frames)
+    particle = _without_doubles(ordered, _joined(ordered, pieces, reach, settings.memory_frames))
     particle = _renumbered(particle, settings.minimum_frames)
     tracks = ordered[particle >= 0]
     tracks.insert(0, "particle", particle[particle >= 0])
@@ -136,38 +136,51 @@ def _run_trackpy(
     return np.array(numbers, dtype=np.int64)
 
 
-def _join_over_gaps(
-    ordered: pd.DataFrame, pieces: NDArray[np.int64], reach: float, memory_frames: int
-) -> NDArray[np.int64]:
-    """Join the end of a piece to the start of a later one, nearest pairs first."""
-    if not len(pieces) or memory_frames == 0:
+def _joined(ordered: pd.DataFrame, pieces: NDArray[np.int64], reach: float, memory_frames: int) -> NDArray[np.int64]:
+    """Join the end of a piece to the start of a later one, nearest pairs first.
+
+    A rod that jumps during the exposure is seen at both places in that frame: there a piece may start in the frame
+    in which the other ends. The distance that may be bridged grows with the square root of one plus the frames gone by.
+    """
+    if not len(pieces):
         return pieces
     frame, xy = ordered["frame"].to_numpy(), ordered[["x", "y"]].to_numpy(float)
     names, starts = np.unique(pieces, return_index=True)
     ends = len(pieces) - 1 - np.unique(pieces[::-1], return_index=True)[1]
+    several = ends > starts
     pairs = []
-    for k, end in enumerate(ends):
+    for piece, end in enumerate(ends):
         gap = frame[starts] - frame[end]
-        for other in np.flatnonzero((gap > 1) & (gap <= memory_frames + 1)):
-            spread = np.hypot(*(xy[starts[other]] - xy[end])) / np.sqrt(gap[other])
-            if spread <= reach:
-                pairs.append((spread, k, int(other)))
+        jumped = (gap == 0) & several & several[piece]
+        lost = (gap > 0) & (gap <= memory_frames + 1)
+        for other in np.flatnonzero(jumped | lost):
+            distance = np.hypot(*(xy[starts[other]] - xy[end])) / np.sqrt(gap[other] + 1)
+            if distance <= reach:
+                pairs.append((float(distance), piece, int(other)))
     joined_to = np.arange(len(names))
     has_next = np.zeros(len(names), dtype=bool)
     for _, end_of, start_of in sorted(pairs):
         if not has_next[end_of] and joined_to[start_of] == start_of:
             has_next[end_of] = True
             joined_to[start_of] = end_of
-    for piece in np.argsort(frame[starts], kind="stable"):
+    for piece in np.lexsort((ends, frame[starts])):
         joined_to[piece] = joined_to[joined_to[piece]]
     return names[joined_to[np.searchsorted(names, pieces)]]
 
 
+def _without_doubles(ordered: pd.DataFrame, particle: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Leave a track one detection per frame, the brighter one; the other becomes -1."""
+    brightness = ordered["snr"] if "snr" in ordered else pd.Series(0.0, index=ordered.index)
+    table = pd.DataFrame({"particle": particle, "frame": ordered["frame"], "brightness": brightness})
+    table = table.sort_values("brightness", ascending=False, kind="stable")
+    return np.where(table.duplicated(["particle", "frame"]).sort_index(), -1, particle)
+
+
 def _renumbered(particle: NDArray[np.int64], minimum_frames: int) -> NDArray[np.int64]:
     """Number the tracks 0, 1, 2, ... in order of first appearance; -1 for those that are too short."""
-    _, first, inverse, counts = np.unique(particle, return_index=True, return_inverse=True, return_counts=True)
+    names, first, inverse, counts = np.unique(particle, return_index=True, return_inverse=True, return_counts=True)
     rank = np.full(len(first), -1, dtype=np.int64)
-    long_enough = np.flatnonzero(counts >= minimum_frames)
+    long_enough = np.flatnonzero((counts >= minimum_frames) & (names >= 0))
     rank[long_enough[np.argsort(first[long_enough])]] = np.arange(len(long_enough))
     result: NDArray[np.int64] = rank[inverse]
     return result

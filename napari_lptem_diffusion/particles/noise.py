@@ -11,6 +11,7 @@ from scipy import fft, ndimage
 Array = NDArray[np.float32]
 _TILE = 16
 _LAGS = 4
+_FEWEST_TILES = 30
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,17 @@ def fit_variance(means: Array, variances: Array, floor: float) -> VarianceModel:
     means, variances = means.astype(float), variances.astype(float)
     typical = max(float(np.median(variances)), floor)
     constant = VarianceModel(typical, 0.0, max(floor, 0.05 * typical))
-    keep = np.abs(variances / typical - 1) < 3
-    if keep.sum() < 30:
-        return constant
-    model = constant
-    for _ in range(4):
+    model, doubt = constant, np.inf
+    for _ in range(5):
+        deviation = variances / model.variance(means) - 1
+        keep = np.abs(deviation) < 3 * 1.4826 * np.median(np.abs(deviation)) + 1e-6
+        if np.count_nonzero(keep) < _FEWEST_TILES:
+            return constant
         weights = 1 / model.variance(means[keep])
         (slope, intercept), covariance = np.polyfit(means[keep], variances[keep], 1, w=weights, cov=True)
-        if not 0 < 3 * np.sqrt(covariance[0, 0]) < slope:
-            return constant
+        doubt = float(np.sqrt(covariance[0, 0]))
         model = VarianceModel(float(intercept), float(slope), constant.floor)
-        deviation = variances / model.variance(means) - 1
-        keep = np.abs(deviation) < 3.5 * 1.4826 * np.median(np.abs(deviation[keep])) + 1e-6
-    return model
+    return model if model.slope > 3 * doubt else constant
 
 
 def tile_means(image: Array) -> Array:

@@ -101,6 +101,11 @@ def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation,
     return _with_errors(windows, parameters, prior, noise, level)
 
 
+def rods_image(shape: tuple[int, ...], parameters: Matrix, prior: Prior) -> Array:
+    """Draw the fitted rods, (y, x), without background."""
+    return Windows(np.zeros(shape, dtype=np.float32), parameters, prior.shape.reach).image(parameters)
+
+
 class Windows:
     """Square windows around rods, cut from a padded image once and used by every step of the fit."""
 
@@ -144,9 +149,18 @@ class Windows:
     def others(self, parameters: Matrix) -> Array:
         """What the other rods add to each window."""
         own = self.models(parameters)
+        return self._drawn(own)[self._index] - own
+
+    def image(self, parameters: Matrix) -> Array:
+        """Image of all rods, without background, (y, x)."""
+        pad = 2 * self.reach
+        return self._drawn(self.models(parameters))[pad : pad + self.shape[0], pad : pad + self.shape[1]]
+
+    def _drawn(self, models: Array) -> Array:
+        """Sum of the windows on the padded image."""
         total = np.zeros(self._padded_shape, dtype=np.float32)
-        np.add.at(total, self._index, own)
-        return total[self._index] - own
+        np.add.at(total, self._index, models)
+        return total
 
 
 def levenberg_marquardt(windows: Windows, data: Array, start: Matrix, prior: Prior, level: float, steps: int) -> Matrix:

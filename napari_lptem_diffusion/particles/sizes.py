@@ -27,18 +27,18 @@ Matrix = NDArray[np.float64]
 Pairs = Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]]
 _SURE = 7.0
 _SMALLEST_GRID = 24
-_SCAN_PIXELS = 4_000_000
+_SCAN_PIXELS = 3_000_000
 _RELATIVE_BLUR = 0.15
 _POPULATION_ROUNDS = 10
 _SIZES = [LENGTH, WIDTH, BLUR]
-_SPREADS = (np.array([0.05, 0.05, 0.2]), np.array([0.4, 0.3, 0.8]))
+_SPREADS = (np.array([0.05, 0.05, 0.5]), np.array([0.4, 0.3, 0.8]))
 """Least and largest spread of the logarithms of length, width and blur that a population may have."""
 
 
 def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     """Find the size of object that stands out most, over all octaves.
 
-    A coarse filter bank (two widths and three elongations per octave) runs on a few frames; where several sizes
+    A coarse filter bank (two widths and two elongations per octave) runs on a few frames; where several sizes
     answer to the same object the strongest answer counts; the result is the median over objects, weighted by signal
     to noise.
 
@@ -76,7 +76,7 @@ def _answers(field: Field, frame: NDArray[np.generic], index: int) -> Matrix:
     image = field.normalise(frame)
     rows = []
     for breadth in (3.5, 5.0):
-        for elongation in (1.2, 2.0, 3.5):
+        for elongation in (1.4, 2.8):
             shape = RodShape(breadth * elongation, breadth, 0.8)
             if 2 * shape.reach + 1 > min(image.shape):
                 continue
