@@ -46,6 +46,7 @@ p, figcaption { max-width: 46rem; }
 .soft, figcaption { color: var(--soft); font-size: .87rem; }
 .flag { color: var(--flag); font-weight: 600; }
 figure { margin: 1rem 0; }
+figcaption { margin-top: .4rem; }
 img { max-width: 100%; height: auto; border-radius: 6px; background: #fff; display: block; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem; }
 .wide { overflow-x: auto; }
@@ -177,7 +178,9 @@ def _remarks(row: dict[Hashable, Any]) -> str:
 def _together(analysis: Analysis) -> str:
     if analysis.motion.particles.empty:
         return "<p>Nothing to show.</p>"
-    histogram = _image(mixing_histogram(analysis), "svg", "How often each mixing ratio occurs.")
+    histogram = _image(
+        mixing_histogram(analysis), "svg", "How often each estimate of the mixing ratio occurs, whatever its interval."
+    )
     msd = _image(
         msd_plot(analysis),
         "svg",
