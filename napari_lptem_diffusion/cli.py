@@ -196,7 +196,7 @@ def _has_display() -> bool:
 
 def _train(options: argparse.Namespace) -> None:
     from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
-    from napari_lptem_diffusion.export.training import save_training_figure
+    from napari_lptem_diffusion.export.figures import save_training_figure
 
     try:
         config = TrainingConfig.from_toml(options.config) if options.config else TrainingConfig()
