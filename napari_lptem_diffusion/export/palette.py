@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 NO_VALUE_RGB = (0.72, 0.72, 0.72)
 """Colour of what has no value, such as a track too short for the network."""
 
-PALEST = 0.35
+PALEST = 0.45
 """Opacity of a value about which nothing is known; never 0, so that the track stays visible."""
 
 _PRIOR_WIDTH = 0.9

@@ -93,6 +93,10 @@ def test_movie_has_every_frame(analysis, tmp_path):
     assert len(pictures) == 4
     drawn = OverlayCanvas(few_frames(analysis)).draw(2)
     assert np.abs(pictures[2].astype(int) - drawn).mean() < 12
+    rods = rods_with_motion(analysis)
+    rod = rods[(rods["frame"] == 2) & (rods["particle"] == 0)]
+    before, after = colour_along_outline(drawn, rod), colour_along_outline(pictures[2], rod)
+    assert np.linalg.norm(after - before) < 0.35 * np.linalg.norm(before), "the coding smears the colours"
     assert seen == [(frame, 4, "draw overlay") for frame in range(4)]
 
 
