@@ -115,6 +115,11 @@ class FieldRow(QWidget):
             self._show_all_decimals(rounded)
             self._show(rounded)
 
+    @property
+    def note(self) -> str:
+        """The text under the value."""
+        return str(self._note.text())
+
     def set_note(self, text: str) -> None:
         """Show *text* under the value; empty: nothing."""
         self._note.setText(text)
@@ -122,7 +127,8 @@ class FieldRow(QWidget):
 
     def _show(self, value: Any) -> None:
         with self.value_widget.changed.blocked():
-            self.value_widget.value = value
+            # A value finer than the decimals is shown as the smallest there is.
+            self.value_widget.value = value if self.spec.choices else max(value, self.value_widget.min)
 
     def _show_all_decimals(self, value: Any) -> None:
         """Have room for all decimals of *value*, within reason."""

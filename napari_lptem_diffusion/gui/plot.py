@@ -31,20 +31,21 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         self._exponents = self._add_panel(1, (0, 2), [0, 1, 2])
         self._exponents.setXLink(self._mixing)
         self._mixing.getAxis("bottom").setStyle(showValues=False)
-        self._cursors = [self._add_cursor(panel) for panel in self._panels]
+        self.cursors = [self._add_cursor(panel) for panel in self.panels]
         self._drawn: list[tuple[pg.PlotItem, pg.GraphicsObject]] = []
         self.setToolTip("Click to go to a frame. Bands: central 90 % intervals. Dashed lines: change points.")
         self.scene().sigMouseClicked.connect(self._on_click)
         selection.frame_changed.connect(self._move_cursors)
 
     @property
-    def _panels(self) -> tuple[pg.PlotItem, pg.PlotItem]:
+    def panels(self) -> tuple[pg.PlotItem, pg.PlotItem]:
+        """The panels of the mixing ratio and of the exponents."""
         return self._mixing, self._exponents
 
     def set_frame_count(self, frames: int) -> None:
         """Span the time axis over a movie of so many frames."""
         self._mixing.setXRange(0, max(frames - 1, 1), padding=0.02)
-        for cursor in self._cursors:
+        for cursor in self.cursors:
             cursor.setBounds((0, frames - 1))
 
     def show_motion(self, motion: pd.DataFrame, change_points: Iterable[int]) -> None:
@@ -57,7 +58,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
             for run in unbroken_runs(frames, values):
                 self._draw_run(panel, QColor(self._lines[column]), frames[run], values[run], low[run], high[run])
         for frame in change_points:
-            for panel in self._panels:
+            for panel in self.panels:
                 style = pg.mkPen(self._foreground, style=Qt.PenStyle.DashLine)
                 self._draw(panel, pg.InfiniteLine(frame - 0.5, pen=style))
 
@@ -72,7 +73,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         self._foreground = foreground
         self._lines["mixing_ratio"] = foreground
         self.setBackground(background)
-        for panel in self._panels:
+        for panel in self.panels:
             for side in ("left", "bottom"):
                 panel.getAxis(side).setPen(foreground)
                 panel.getAxis(side).setTextPen(foreground)
@@ -81,7 +82,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         words = [f"<span style='color:{self._lines[column]}'>{name}</span>" for column, name in names.items()]
         self._exponents.setTitle("exponents &nbsp;" + " &nbsp;".join(words), color=foreground, **_TITLE_STYLE)
         self._exponents.setLabel("bottom", "frame", color=foreground)
-        for cursor in self._cursors:
+        for cursor in self.cursors:
             cursor.setPen(pg.mkPen(highlight, width=2))
 
     def _add_panel(self, row: int, limits: tuple[float, float], ticks: list[float]) -> pg.PlotItem:
@@ -122,12 +123,12 @@ class MotionPlot(pg.GraphicsLayoutWidget):
         self._drawn.append((panel, item))
 
     def _move_cursors(self, frame: int) -> None:
-        for cursor in self._cursors:
+        for cursor in self.cursors:
             cursor.setValue(frame)
 
     def _on_click(self, click: pg.GraphicsScene.mouseEvents.MouseClickEvent) -> None:
         point: QPointF = self._mixing.vb.mapSceneToView(click.scenePos())
-        first, last = self._cursors[0].bounds()
+        first, last = self.cursors[0].bounds()
         if first <= round(point.x()) <= last:
             self._selection.show_frame(round(point.x()))
 

@@ -48,6 +48,11 @@ class Results(QWidget):
         self._selection.select(longest)
         self._show_particle(longest)
 
+    @property
+    def words(self) -> str:
+        """What is said of the selected particle."""
+        return str(self._particle.text())
+
     def set_theme(self, foreground: str, background: str, highlight: str) -> None:
         """Take the colours of napari's theme, as hex."""
         self.plot.set_theme(foreground, background, highlight)

@@ -65,6 +65,11 @@ class RunPanel(QWidget):
         """Whether work is under way."""
         return self._worker is not None
 
+    @property
+    def text(self) -> str:
+        """What is said under the bar."""
+        return str(self._text.text())
+
     def say(self, text: str) -> None:
         """Show *text* under the bar."""
         self._text.setText(text)

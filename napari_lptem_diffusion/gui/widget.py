@@ -68,9 +68,12 @@ class LptemDiffusionWidget(QWidget):
     @property
     def settings(self) -> Settings:
         """The settings as the fields show them."""
-        forms = (self.movie_panel.form, self.find_form, self.follow_form, self.motion_form)
-        stages = zip(Settings.model_fields, forms, strict=True)
-        return Settings.model_validate({stage: form.settings for stage, form in stages})
+        return Settings(
+            movie=self.movie_panel.settings,
+            detection=self.find_form.settings,
+            linking=self.follow_form.settings,
+            diffusion=self.motion_form.settings,
+        )
 
     def open(self, path: str | Path) -> None:
         """Show the movie at *path* and choose it; a refusal is a dialog."""

@@ -61,7 +61,7 @@ def announced_worker(work: Work, description: str) -> Worker:
     description : str
         What the question says is running.
     """
-    worker: Worker = create_worker(_Described(work, description), _worker_class=Worker)
+    worker: Worker = create_worker(_Described(work, description), _worker_class=Worker, _ignore_errors=True)
     return worker
 
 

@@ -1,0 +1,308 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyqtgraph as pg
+import pytest
+import tifffile
+from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
+from PIL import Image
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from napari_lptem_diffusion.analysis import analyze
+from napari_lptem_diffusion.gui.canvas import PREVIEW
+from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
+from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.particles import Imaging, render_movie
+from tests.analysis_factory import (
+    GAP_PARTICLE,
+    SHORT_PARTICLE,
+    SWITCH_FRAME,
+    SWITCHING_PARTICLE,
+    empty_analysis,
+    make_analysis,
+)
+
+RUN_TIMEOUT_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A small movie of four wandering rods, so that the true engine takes seconds."""
+    rng = np.random.default_rng(5)
+    starts = np.array([(24.0, 24.0), (70.0, 26.0), (26.0, 70.0), (70.0, 70.0)])
+    tables = []
+    for number, start in enumerate(starts):
+        xy = np.clip(start + np.cumsum(rng.normal(0, 0.7, (24, 2)), axis=0), 10, 86)
+        table = pd.DataFrame({"frame": np.arange(24), "x": xy[:, 0], "y": xy[:, 1], "angle_deg": 40.0 * number})
+        tables.append(table.assign(particle=number, length=13.0, width=6.0))
+    imaging = Imaging(electrons_per_px=60, contrast=0.5, focus_blur_px=0.8, grey_per_electron=2.5, grey_offset=0)
+    return render_movie(pd.concat(tables, ignore_index=True), 24, (96, 96), imaging, rng)
+
+
+@pytest.fixture
+def tiff(frames, tmp_path):
+    """The small movie as a calibrated TIFF."""
+    path = tmp_path / "rods.tif"
+    metadata = {"axes": "TYX", "finterval": 0.02, "unit": "nm"}
+    tifffile.imwrite(path, frames, imagej=True, resolution=(0.5, 0.5), metadata=metadata)
+    return path
+
+
+@pytest.fixture
+def shown(widget):
+    """The widget with a movie and a made-up result."""
+    analysis = make_analysis()
+    image = widget.show_movie(analysis.movie)
+    widget.show_analysis(image, analysis)
+    return widget
+
+
+def drop(widget, *paths):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    entered = QDragEnterEvent(QPoint(5, 5), action, mime, button, key)
+    QApplication.sendEvent(widget, entered)
+    assert entered.isAccepted()
+    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), action, mime, button, key))
+
+
+def layer_names(widget):
+    return {layer.name for layer in widget._viewer.layers}
+
+
+def run_to_its_end(widget, qtbot):
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        qtbot.mouseClick(widget.run_panel.run_button, Qt.MouseButton.LeftButton)
+
+
+def click_on_canvas(viewer, world):
+    event = SimpleNamespace(type="mouse_press", position=world, modifiers=(), button=1)
+    mouse_press_callbacks(viewer, event)
+    event.type = "mouse_release"
+    mouse_release_callbacks(viewer, event)
+
+
+def drawn(panel, kind):
+    return [item for item in panel.items if isinstance(item, kind)]
+
+
+def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
+    drop(widget, tiff)
+    run_to_its_end(widget, qtbot)
+    assert {"rods", "rod outlines", "rod axes", "tracks", "numbers"} <= layer_names(widget)
+    assert {str(unit) for layer in widget._viewer.layers for unit in layer.units[1:]} == {"nanometer"}
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        widget.export_panel.export_tables(tmp_path)
+    folder = tmp_path / "rods_diffusion"
+    summary = pd.read_csv(folder / "summary.csv")
+    assert len(summary) == len(widget.export_panel.analysis.motion.particles) == 4
+    assert len(list((folder / "particles").glob("*.csv"))) == len(summary)
+    assert str(folder) in widget.run_panel.text
+
+    scripted = analyze(open_movie(tiff), widget.settings).save(tmp_path / "scripted")
+    tables = sorted(path.relative_to(folder) for path in folder.rglob("*.csv"))
+    assert tables == sorted(path.relative_to(scripted) for path in scripted.rglob("*.csv"))
+    assert all((folder / table).read_bytes() == (scripted / table).read_bytes() for table in tables)
+
+
+def test_cancel_in_the_middle_leaves_everything_as_it_was(widget, tiff, qtbot):
+    widget.open(tiff)
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        qtbot.mouseClick(widget.run_panel.run_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: " of " in widget.run_panel.text, timeout=RUN_TIMEOUT_MS)
+        assert not widget.run_panel.run_button.isEnabled()
+        qtbot.mouseClick(widget.run_panel.cancel_button, Qt.MouseButton.LeftButton)
+    assert "Stopped" in widget.run_panel.text
+    assert layer_names(widget) == {"rods"}
+    assert widget.run_panel.run_button.isEnabled()
+    assert not widget.run_panel.cancel_button.isEnabled()
+
+
+def test_a_file_that_is_no_movie_is_refused_in_a_dialog(widget, tmp_path, qtbot):
+    path = tmp_path / "fake.tif"
+    path.write_text("not a movie")
+    drop(widget, path)
+    (box,) = widget.findChildren(QMessageBox)
+    assert "fake.tif" in box.text()
+    assert "\n" not in box.text()
+    box.close()
+    assert layer_names(widget) == set()
+
+
+def test_an_engine_error_is_a_dialog_and_the_widget_goes_on(widget, tmp_path, qtbot):
+    path = tmp_path / "frames"
+    path.mkdir()
+    for number in range(16):  # more than are read to set the contrast
+        Image.fromarray(np.full((64, 64), 100 + number, np.uint8)).save(path / f"a{number}.png")
+    widget.open(path)
+    (path / "a1.png").write_bytes((path / "a1.png").read_bytes()[:60])
+    run_to_its_end(widget, qtbot)
+    (box,) = widget.findChildren(QMessageBox)
+    assert "a1.png" in box.text()
+    box.close()
+    assert widget.run_panel.run_button.isEnabled()
+
+
+def test_an_export_in_the_way_is_replaced_only_if_the_user_says_so(shown, tmp_path, qtbot, monkeypatch):
+    folder = tmp_path / "rods.tif_diffusion"
+    folder.mkdir()
+    (folder / "summary.csv").write_text("mine")
+    answers = iter([False, True])
+    monkeypatch.setattr("napari_lptem_diffusion.gui.export_panel.ask", lambda *_: next(answers))
+    shown.export_panel.export_tables(tmp_path)
+    assert not shown.run_panel.is_running
+    assert (folder / "summary.csv").read_text() == "mine"
+    with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        shown.export_panel.export_tables(tmp_path)
+    assert len(pd.read_csv(folder / "summary.csv")) == 5
+
+
+def test_the_preview_follows_the_slider_and_the_settings(widget, tiff, qtbot):
+    widget.preview_box.setChecked(True)
+    widget.open(tiff)
+    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    preview = widget._viewer.layers[PREVIEW]
+    assert preview.data[0].max() == 4
+    assert not preview.data[1].any()
+    assert "px" in widget.find_form.rows["rod_length_px"].value_widget.native.text()
+    widget._viewer.dims.set_current_step(0, 20)
+    qtbot.waitUntil(lambda: preview.data[20].any(), timeout=RUN_TIMEOUT_MS)
+    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.find_form.rows["threshold_sigma"].value_widget.value = 50
+    assert signal.args[0].rods.empty
+    widget.preview_box.setChecked(False)
+    assert PREVIEW not in layer_names(widget)
+
+
+def test_a_movie_opened_by_another_reader_can_be_analysed(widget, frames):
+    widget._viewer.add_image(frames, name="elsewhere", scale=(1, 3, 3), units=("pixel", "nm", "nm"))
+    assert widget.movie_panel.movie.calibration.pixel_size_nm == 3
+    assert "elsewhere" in widget.movie_panel.form.rows["pixel_size_nm"].note
+    assert widget.run_panel.run_button.isEnabled()
+
+
+def test_without_a_movie_there_is_nothing_to_run(widget):
+    assert not widget.run_panel.run_button.isEnabled()
+    widget._viewer.add_image(np.zeros((8, 8)), name="a single image")
+    assert widget.movie_panel.movie is None
+    assert not widget.run_panel.run_button.isEnabled()
+
+
+def test_canvas_table_and_plot_share_one_selection(shown, viewer):
+    for row in range(5):
+        shown.results.table.selectRow(row)
+        assert shown.selection.particle == row
+        rings = viewer.layers["numbers"].border_color[:, 3] > 0
+        assert set(viewer.layers["numbers"].features["particle"][rings]) == {row}
+    rod = make_analysis().tracks.query("particle == 2 and frame == 30").iloc[0]
+    viewer.dims.set_current_step(0, 30)
+    click_on_canvas(viewer, (30, 2 * rod["y"], 2 * rod["x"]))
+    assert shown.selection.particle == 2
+    assert shown.results.table.selectionModel().selectedRows()[0].data() == "2"
+    click_on_canvas(viewer, (30, -500, -500))
+    assert shown.selection.particle is None
+    assert not shown.results.table.selectionModel().selectedRows()
+
+
+def test_slider_and_plot_share_one_time(shown, viewer):
+    viewer.dims.set_current_step(0, 17)
+    assert shown.selection.frame == 17
+    assert [cursor.value() for cursor in shown.results.plot.cursors] == [17, 17]
+    shown.selection.show_frame(42)
+    assert viewer.dims.current_step[0] == 42
+
+
+def test_a_click_on_the_plot_shows_that_frame(shown, viewer, qtbot):
+    plot = shown.results.plot
+    shown.show()
+    plot.resize(300, 240)
+    QApplication.processEvents()
+    for panel in plot.panels:
+        scene = panel.vb.mapViewToScene(QPointF(40, 0.5))
+        qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
+        assert viewer.dims.current_step[0] == 40
+        viewer.dims.set_current_step(0, 3)
+
+
+def test_one_click_colours_by_another_quantity(shown, viewer):
+    before = viewer.layers["tracks"].track_colors.copy()
+    axes = viewer.layers["rod axes"].edge_color.copy()
+    shown.results.quantity_buttons.buttons()[1].click()
+    assert "FBM exponent" in viewer.layers["tracks"].color_by
+    assert not np.allclose(before, viewer.layers["tracks"].track_colors)
+    assert not np.allclose(axes, viewer.layers["rod axes"].edge_color)
+    alpha = make_analysis().motion.frames["alpha_fbm"].iloc[0]
+    assert viewer.layers["numbers"].text.values[0] == f"0: {alpha:.2f}"
+
+
+def test_the_selected_particle_is_put_in_words(shown):
+    shown.selection.select(1)
+    assert "1 change" in shown.results.words
+    shown.selection.select(SHORT_PARTICLE)
+    assert "too short" in shown.results.words
+
+
+def test_a_gap_breaks_the_curves_and_a_change_point_is_drawn(shown):
+    mixing, exponents = shown.results.plot.panels
+    shown.selection.select(GAP_PARTICLE)
+    assert sorted(len(curve.xData) for curve in drawn(mixing, pg.PlotCurveItem)) == [20, 37]
+    assert sorted(len(curve.xData) for curve in drawn(exponents, pg.PlotCurveItem)) == [20, 20, 37, 37]
+    shown.selection.select(SWITCHING_PARTICLE)
+    for panel in (mixing, exponents):
+        fixed = [line.value() for line in drawn(panel, pg.InfiniteLine) if not line.movable]
+        assert fixed == [SWITCH_FRAME - 0.5]
+    shown.selection.select(SHORT_PARTICLE)
+    assert drawn(mixing, pg.PlotCurveItem) == []
+
+
+def test_a_scale_entered_after_the_run_reaches_layers_and_export(shown, viewer):
+    shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
+    assert all(tuple(layer.scale) == (1, 5, 5) for layer in viewer.layers)
+    analysis = shown.export_panel.analysis
+    assert analysis.movie.calibration.pixel_size_nm == 5
+    assert analysis.settings.movie.pixel_size_nm == 5
+
+
+def test_without_a_scale_nothing_is_called_nanometres(widget, viewer):
+    analysis = make_analysis(pixel_size_nm=None, frame_interval_s=None)
+    widget.show_analysis(widget.show_movie(analysis.movie), analysis)
+    assert {str(unit) for layer in viewer.layers for unit in layer.units} == {"pixel"}
+    assert "px" in widget.movie_panel.form.rows["pixel_size_nm"].note
+    assert not viewer.canvas.overlays.scale_bar.visible
+
+
+def test_a_second_result_takes_the_place_of_the_first(shown, viewer):
+    names = layer_names(shown)
+    shown.show_analysis(viewer.layers[0], make_analysis(seed=1))
+    assert layer_names(shown) == names
+    assert "No rods" in shown.show_analysis(viewer.layers[0], empty_analysis())
+    assert layer_names(shown) == {"rods.tif"}
+    assert shown.selection.particle is None
+
+
+def test_themes_change_the_plot(shown, viewer):
+    dark = shown.results.plot.backgroundBrush().color()
+    viewer.theme = "light"
+    assert shown.results.plot.backgroundBrush().color() != dark
+
+
+def test_closing_the_widget_while_it_runs_ends_cleanly(viewer, frames, qtbot):
+    widget = LptemDiffusionWidget(viewer)
+    dock = viewer.window.add_dock_widget(widget, name="LPTEM diffusion")
+    widget.show_movie(Movie.from_array(frames, name="rods"))
+    widget.run_panel.run_button.click()
+    qtbot.waitUntil(lambda: " of " in widget.run_panel.text, timeout=RUN_TIMEOUT_MS)
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    widget.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert QThreadPool.globalInstance().waitForDone(RUN_TIMEOUT_MS)
+    QApplication.processEvents()
+    viewer.dims.set_current_step(0, 5)
+    viewer.add_image(np.zeros((4, 8, 8)))
+    viewer.theme = "light"
+    assert widget.canvas._on_mouse not in viewer.mouse_drag_callbacks

@@ -1,0 +1,95 @@
+import threading
+import time
+
+import pytest
+
+from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.gui.run_panel import RunPanel, Stage, duration_text
+from napari_lptem_diffusion.gui.worker import Worker
+from napari_lptem_diffusion.progress import report
+
+
+def endless(progress, should_stop):
+    for step in range(10**9):
+        report(progress, should_stop, step, 10**9, "stepping")
+        time.sleep(0.001)
+
+
+def test_the_work_runs_in_another_thread_and_returns(qtbot):
+    worker = Worker(lambda progress, should_stop: threading.get_ident())
+    with qtbot.waitSignal(worker.returned, timeout=5000) as signal:
+        worker.start()
+    assert signal.args[0] != threading.get_ident()
+
+
+def test_reports_are_thinned_but_each_stage_and_each_end_comes_through(qtbot):
+    def work(progress, should_stop):
+        for stage in ("find", "follow"):
+            for done in range(1001):
+                report(progress, should_stop, done, 1000, stage)
+
+    reports = []
+    worker = Worker(work)
+    worker.progressed.connect(lambda *report: reports.append(report))
+    with qtbot.waitSignal(worker.finished, timeout=5000):
+        worker.start()
+    assert {stage for _, _, stage in reports} == {"find", "follow"}
+    assert (1000, 1000, "find") in reports
+    assert (1000, 1000, "follow") in reports
+    assert len(reports) < 400
+
+
+@pytest.fixture
+def panel(qtbot):
+    panel = RunPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+def test_cancel_ends_the_work_within_a_second(panel, qtbot):
+    panel.start(endless, "Stepping", on_done=lambda _: "never")
+    qtbot.waitUntil(lambda: " of " in panel.text, timeout=5000)
+    assert panel.is_running
+    with qtbot.waitSignal(panel.finished, timeout=1000):
+        panel.cancel()
+    assert not panel.is_running
+    assert "Stopped" in panel.text
+
+
+def test_only_one_work_runs_at_a_time(panel, qtbot):
+    panel.start(endless, "First", on_done=lambda _: "never")
+    panel.start(lambda *_: 1 / 0, "Second", on_done=lambda _: "never")
+    with qtbot.waitSignal(panel.finished, timeout=5000):
+        panel.cancel()
+
+
+def test_a_failure_reaches_the_gui_and_the_panel_is_ready_again(panel, qtbot):
+    def work(progress, should_stop):
+        raise InputError("rods.tif is empty (0 bytes), expected a movie.")
+
+    with qtbot.waitSignals([panel.failed, panel.finished], timeout=5000) as signals:
+        panel.start(work, "Failing", on_done=lambda _: "never")
+    assert "0 bytes" in str(signals.all_signals_and_args[0].args[0])
+    assert panel.run_button.isEnabled()
+
+
+def test_a_warning_of_the_work_reaches_the_gui(panel, qtbot):
+    import warnings
+
+    with qtbot.waitSignal(panel.warned, timeout=5000) as signal:
+        panel.start(lambda *_: warnings.warn("cut off", InputWarning, stacklevel=1), "Warning", lambda _: "done")
+    assert str(signal.args[0]) == "cut off"
+    assert signal.args[1] is InputWarning
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=5000)
+
+
+def test_the_time_left_is_told_once_it_can_be():
+    stage = Stage("find rods", began_s=100.0)
+    assert stage.text(0, 200, 100.0) == "Find rods · 0 of 200"
+    assert stage.text(50, 200, 110.0) == "Find rods · 50 of 200 · 30 s left"
+    assert stage.text(200, 200, 140.0) == "Find rods · 200 of 200"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (40, "40 s"), (200, "3 min"), (9000, "2.5 h")])
+def test_durations_are_put_in_words(seconds, text):
+    assert duration_text(seconds) == text
