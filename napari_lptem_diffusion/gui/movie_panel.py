@@ -29,7 +29,7 @@ from napari_lptem_diffusion.settings import MovieSettings
 if TYPE_CHECKING:
     import napari
 
-_EMPTY = "Drop a movie or a folder of frames here"
+_EMPTY = "Drop a movie or a folder here"
 
 
 class MoviePanel(QWidget):
