@@ -47,11 +47,13 @@ class LptemDiffusionWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer, settings: Settings | None = None) -> None:
         super().__init__()
         settings = settings or Settings()
-        self._viewer = napari_viewer
+        # napari hands plugins a proxy, which would also wrap the layers and, by the name of this package, our movies.
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._viewer = viewer
         self._analysed_image: Image | None = None
         self.selection = Selection(self)
-        self.canvas = Canvas(napari_viewer, self.selection)
-        self.movie_panel = MoviePanel(napari_viewer, settings.movie)
+        self.canvas = Canvas(viewer, self.selection)
+        self.movie_panel = MoviePanel(viewer, settings.movie)
         self.find_form = SettingsForm(settings.detection)
         self.follow_form = SettingsForm(settings.linking)
         self.motion_form = SettingsForm(settings.diffusion)

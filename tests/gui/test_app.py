@@ -1,0 +1,80 @@
+import napari
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.gui import app
+from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
+from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.settings import DetectionSettings, Settings
+from tests.analysis_factory import make_analysis
+
+PLUGIN = "napari-lptem-diffusion"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "frames"
+    place.mkdir()
+    for number in range(12):
+        Image.fromarray(np.full((24, 32), 10 * number, np.uint8)).save(place / f"{number}.png")
+    return place
+
+
+@pytest.fixture
+def opened(make_napari_viewer, monkeypatch):
+    """The viewers that were open when napari's event loop began."""
+    viewers = []
+    monkeypatch.setattr(napari, "Viewer", lambda title: make_napari_viewer(title=title))
+    monkeypatch.setattr(napari, "run", lambda: viewers.append(napari.current_viewer()))
+    monkeypatch.setattr("napari_lptem_diffusion.gui.preview.Preview.request", lambda *_: None)
+    return viewers
+
+
+def docked_widget(viewer):
+    return next(dock for name, dock in viewer.window.dock_widgets.items() if name == app.TITLE)
+
+
+def test_view_shows_the_movie_and_the_settings(opened, folder):
+    app.view(folder, Settings(detection=DetectionSettings(threshold_sigma=7)))
+    (viewer,) = opened
+    assert [layer.name for layer in viewer.layers] == ["frames"]
+    widget = docked_widget(viewer)
+    assert widget.settings.detection.threshold_sigma == 7
+    assert widget.movie_panel.movie is viewer.layers[0].data
+    assert viewer.dims.current_step[0] == 0
+
+
+def test_view_without_a_movie_waits_for_one(opened):
+    app.view(None)
+    assert len(opened[0].layers) == 0
+
+
+def test_view_refuses_a_bad_movie_before_a_window_opens(opened, tmp_path):
+    with pytest.raises(InputError, match="missing"):
+        app.view(tmp_path / "missing.tif")
+    assert opened == []
+
+
+def test_show_opens_on_a_finished_result(opened):
+    app.show(make_analysis())
+    (viewer,) = opened
+    assert {"rods.tif", "tracks", "numbers"} <= {layer.name for layer in viewer.layers}
+    assert "5 rods" in docked_widget(viewer).run_panel.text
+
+
+def test_the_plugins_menu_docks_the_widget_and_napari_reads_a_folder(viewer, folder):
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, app.TITLE)
+    assert isinstance(widget, LptemDiffusionWidget)
+    widget.preview_box.setChecked(False)
+    viewer.open(folder, plugin=PLUGIN)
+    assert isinstance(viewer.layers[0].data, Movie)
+    assert type(widget.movie_panel.movie) is Movie
+    assert widget.movie_panel.movie is viewer.layers[0].data
+
+
+def test_open_sample_is_in_the_menu(viewer):
+    viewer.open_sample(PLUGIN, "lptem_rods")
+    assert isinstance(viewer.layers[0].data, Movie)
+    assert [str(unit) for unit in viewer.layers[0].units[1:]] == ["nanometer", "nanometer"]
