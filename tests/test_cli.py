@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,15 +92,17 @@ def test_several_movies_each_get_a_folder(movie, tmp_path):
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["other", "rods"]
 
 
-def test_results_are_not_overwritten_unless_asked(movie, tmp_path, capsys):
+def test_results_are_not_overwritten_unless_asked(movie, analysed, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("precious")
     assert "out" in refusal(["analyze", str(movie), "-o", str(out)], capsys)
     assert [entry.name for entry in out.iterdir()] == ["mine.txt"]
+    shutil.copytree(analysed, out, dirs_exist_ok=True)
     assert main(["analyze", str(movie), "-o", str(out), "--overwrite", "--no-video"]) == 0
     assert (out / "mine.txt").read_text() == "precious"
     assert (out / "summary.csv").exists()
+    assert not (out / "overlay.mp4").exists(), "it would show the results of the run before"
 
 
 def _bad_inputs(folder: Path) -> dict[str, Path]:

@@ -18,6 +18,8 @@ _OURS = re.compile(
     r"particles/particle_\d+\.csv|(summary|msd|detections)\.csv|provenance\.json|settings\.toml|picture\.png"
 )
 
+_SHOWING_THEM = ("report.html", "overlay.mp4", "overlay.gif")
+
 
 def check_output_folder(folder: str | Path, overwrite: bool = False) -> None:
     """Say before the work whether its results could be written into *folder*; nothing is left behind.
@@ -43,7 +45,8 @@ def staged(folder: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give an empty folder to write into, whose files move into *folder* when the block ends well.
 
     If the block or the move fails, *folder* is as it was. Files that an earlier export lists in its
-    provenance and that the new one does not write are removed; everything else in *folder* stays.
+    provenance and that the new one does not write are removed, and so are its report and its overlay
+    movie, which would show other results; everything else in *folder* stays.
 
     Raises
     ------
@@ -94,12 +97,15 @@ def _files(folder: Path) -> list[str]:
 
 
 def _listed(folder: Path) -> list[str]:
-    """Return the files that an earlier export wrote here, by its provenance; none if that cannot be read."""
+    """Return the files that an earlier export wrote here, by its provenance, and what shows its results.
+
+    None if the provenance cannot be read.
+    """
     try:
         listed = list(json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [name for name in listed if isinstance(name, str) and _OURS.fullmatch(name)]
+    return [name for name in listed if isinstance(name, str) and _OURS.fullmatch(name)] + list(_SHOWING_THEM)
 
 
 def check_output_file(path: str | Path, overwrite: bool = False) -> None:
