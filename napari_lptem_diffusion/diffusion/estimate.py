@@ -190,9 +190,12 @@ def _whole_track(prediction: Prediction, scale: Tensor) -> Columns:
     for quantity in FRAME_QUANTITIES:
         columns |= _interval(prediction.track[quantity.name], quantity)
     for name, quantity in (("k_fbm", LOG_FBM_STEP2), ("k_ctrw", LOG_CTRW_STEP2)):
+        log_share = quantiles(prediction.track[quantity.name], quantity, LEVELS)
+        least = quantity.low + (quantity.high - quantity.low) / quantity.bins
+        share = torch.where(log_share < least, 0, 10**log_share)  # the lowest bin stands for "none that can be seen"
+        share[:, -1] = share[:, -1].clamp(min=10**least)
         # MSD(1 frame) = 2 d K with d = 2.
-        step2 = 10 ** quantiles(prediction.track[quantity.name], quantity, LEVELS) * scale.double()[:, None] ** 2
-        low, middle, high = (step2 / 4).numpy().T
+        low, middle, high = (share * scale.double()[:, None] ** 2 / 4).numpy().T
         columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
     return columns
 
