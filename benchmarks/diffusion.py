@@ -38,7 +38,7 @@ def main() -> None:
 def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
     print("\n### Pure FBM: mean absolute error of alpha_fbm, alpha uniform on (0.1, 1)\n")
     print(
-        "| frames | error/step | this network | error not told | Bayes limit | ratio | TA-MSD | 90 % covers | ratio > .8 |"
+        "| frames | error/step | network | error not told | Bayes limit | ratio | TA-MSD | 90 % covers | ratio > .8 |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for frames in (50, 100, 300):
@@ -75,7 +75,7 @@ def pure_ctrw(count: int, weights: Path, rng: np.random.Generator) -> None:
 def superposed(count: int, weights: Path, rng: np.random.Generator) -> None:
     print("\n### FBM + CTRW superposed, constant mixing ratio: mean absolute errors\n")
     print(
-        "| frames | error/step | ratio drawn | mixing ratio per frame | covers | alpha_fbm | covers | alpha_ctrw | covers |"
+        "| frames | error/step | drawn | m per frame | covers | alpha_fbm | covers | alpha_ctrw | covers |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for frames in (50, 300):

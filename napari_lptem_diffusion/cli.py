@@ -154,11 +154,12 @@ def _say_what_was_found(analysis: Analysis, folder: Path) -> None:
     print(f"  frame interval: {_with_source(interval, 's', movie.calibration.frame_interval_source)}")
     judged = int(particles["mixing_ratio"].notna().sum())
     print(f"Found {len(analysis.detections)} rods in frames and {len(particles)} tracks, {judged} of them judged.")
-    for row in particles.itertuples():
-        ratio = f"mixing ratio {row.mixing_ratio:.2f} ({row.mixing_ratio_low:.2f} to {row.mixing_ratio_high:.2f})"
-        if math.isnan(row.mixing_ratio):
-            ratio = "immobile" if row.immobile else "too short to judge"
-        print(f"  particle {row.particle}: {row.frames} frames, {ratio}")
+    columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
+    for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
+        said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
+        if math.isnan(ratio):
+            said = "never moves" if immobile else "too short to judge"
+        print(f"  particle {particle}: {seen} frames, {said}")
     for lap in analysis.times:
         print(f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s")
     print(f"Written to {folder}:")

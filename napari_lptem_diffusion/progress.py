@@ -9,7 +9,7 @@ ShouldStop = Callable[[], bool]
 """Asked often; long work ends with `Stopped` soon after it answers True."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the user asked for it
+class Stopped(Exception):
     """The user stopped the work; nothing was written."""
 
 
