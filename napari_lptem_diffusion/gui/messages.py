@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
@@ -14,6 +15,7 @@ def tell_error(parent: QWidget, error: Exception) -> None:
     """Show the sentence of an `InputError` in a dialog; hand anything else to napari as a bug."""
     if isinstance(error, InputError):
         box = QMessageBox(QMessageBox.Icon.Warning, TITLE, str(error), QMessageBox.StandardButton.Ok, parent)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()  # not exec(): whatever runs goes on behind the dialog
     else:
         notification_manager.receive_error(type(error), error, error.__traceback__)

@@ -75,6 +75,11 @@ class MoviePanel(QWidget):
         """What the user knows of the recording."""
         return self.form.settings
 
+    @property
+    def shows_own_movie(self) -> bool:
+        """Whether the image was opened as a `Movie`, not by another reader."""
+        return self.image is not None and self.image.data is self.movie
+
     def calibrated(self) -> Movie | None:
         """Return the movie with the user's calibration."""
         return None if self.movie is None else self.movie.calibrated(**self.settings.model_dump())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
@@ -44,26 +45,26 @@ class ParticleModel(QAbstractTableModel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._particles = pd.DataFrame(columns=[column.name for column in COLUMNS])
+        self._values: dict[str, NDArray[Any]] = {column.name: np.empty(0) for column in COLUMNS}
 
     def set_particles(self, particles: pd.DataFrame) -> None:
         """Show another table, as in ``motion.particles``."""
         self.beginResetModel()
-        self._particles = particles.reset_index(drop=True)
+        self._values = {str(name): particles[name].to_numpy() for name in particles}
         self.endResetModel()
 
     def particle(self, row: int) -> int:
         """Return the particle of *row*."""
-        return int(self._particles["particle"].iloc[row])
+        return int(self._values["particle"][row])
 
     def row(self, particle: int | None) -> int | None:
         """Return the row of *particle*, or None."""
-        rows = np.flatnonzero(self._particles["particle"].to_numpy() == particle)
+        rows = np.flatnonzero(self._values["particle"] == particle)
         return int(rows[0]) if rows.size else None
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return how many particles there are."""
-        return 0 if parent is not None and parent.isValid() else len(self._particles)
+        return 0 if parent is not None and parent.isValid() else len(self._values["particle"])
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
         """Return how many columns are shown."""
@@ -81,19 +82,25 @@ class ParticleModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return text, tooltip, sort value, alignment or colour of a cell."""
         column = COLUMNS[index.column()]
-        row = self._particles.iloc[index.row()]
-        value = row[column.name]
+        value = self._values[column.name][index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return UNKNOWN if pd.isna(value) else f"{value:.{column.decimals}f}"
         if role == _SORT_ROLE:
             return -1.0 if pd.isna(value) else float(value)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _interval_text(row, column)
+            return self._interval_text(index.row(), column.name)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignCenter
         if role == Qt.ItemDataRole.DecorationRole and column.name == "particle":
             return QColor.fromRgbF(*map(float, particle_rgb(value)))
         return None
+
+    def _interval_text(self, row: int, name: str) -> str | None:
+        """Return the 90 % interval of a cell in words, or None if it has none."""
+        if f"{name}_low" not in self._values:
+            return None
+        low, high = self._values[f"{name}_low"][row], self._values[f"{name}_high"][row]
+        return None if np.isnan(low) else f"{low:.2f} to {high:.2f} (central 90 %)"
 
 
 class ParticleTable(QTableView):
@@ -140,11 +147,3 @@ class ParticleTable(QTableView):
         flags = QItemSelectionModel.SelectionFlag
         self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
         self.scrollTo(index)
-
-
-def _interval_text(row: pd.Series, column: Column) -> str | None:
-    """Return the 90 % interval of a cell in words, or None if it has none."""
-    low, high = row.get(f"{column.name}_low"), row.get(f"{column.name}_high")
-    if low is None or pd.isna(low):
-        return None
-    return f"{low:.2f} to {high:.2f} (central 90 %)"

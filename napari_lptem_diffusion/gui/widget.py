@@ -154,7 +154,8 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
         if not self.run_panel.is_running:
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
-        self._on_calibration()
+        if self.movie_panel.shows_own_movie:  # the scale of another reader's layer is not ours to set
+            self._on_calibration()
         self._show_measured({})
         self._request_preview()
 
@@ -210,43 +211,21 @@ class LptemDiffusionWidget(QWidget):
         self.setMinimumWidth(_WIDTH_PX)
         self.preview_box.setChecked(True)
         self.preview_box.setToolTip("Outline the rods that these settings find in the frame in view.")
-        find = QWidget()
-        find_layout = QVBoxLayout(find)
-        find_layout.setContentsMargins(0, 0, 0, 0)
-        find_layout.setSpacing(5)
-        find_layout.addWidget(self.find_form)
-        find_layout.addWidget(self.preview_box)
         self.movie_section = Section("Movie", "What is analysed, and its scale.", self.movie_panel)
-        self.find_section = Section("Find", "How rods are found in a frame.", find)
+        self.find_section = Section("Find", "How rods are found in a frame.", _column(self.find_form, self.preview_box))
         self.follow_section = Section("Follow", "How rods become tracks.", self.follow_form)
         self.motion_section = Section("Motion", "What the network is told besides the tracks.", self.motion_form)
-        steps = QWidget()
-        steps_layout = QVBoxLayout(steps)
-        steps_layout.setContentsMargins(0, 0, 4, 0)
-        steps_layout.setSpacing(4)
-        for section in (self.movie_section, self.find_section, self.follow_section, self.motion_section):
-            steps_layout.addWidget(section)
-        steps_layout.addStretch(1)
+        steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
+        steps.layout().addStretch(1)
         scroll = QScrollArea()
         scroll.setWidget(steps)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-        self._result_part = QWidget()
-        result_layout = QVBoxLayout(self._result_part)
-        result_layout.setContentsMargins(0, 0, 0, 0)
-        result_layout.addWidget(self.results, stretch=1)
-        result_layout.addWidget(self.export_panel)
+        self._result_part = _column(self.results, self.export_panel)
         self._result_part.hide()
-
-        upper = QWidget()
-        upper_layout = QVBoxLayout(upper)
-        upper_layout.setContentsMargins(0, 0, 0, 0)
-        upper_layout.addWidget(scroll, stretch=1)
-        upper_layout.addWidget(self.run_panel)
         parts = QSplitter(Qt.Orientation.Vertical)
-        parts.addWidget(upper)
+        parts.addWidget(_column(scroll, self.run_panel))
         parts.addWidget(self._result_part)
         parts.setChildrenCollapsible(False)
         parts.setStretchFactor(1, 1)
@@ -254,6 +233,17 @@ class LptemDiffusionWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
         layout.addWidget(parts)
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    """Return *widgets* one below the other."""
+    column = QWidget()
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(5)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return column
 
 
 def _let_go(

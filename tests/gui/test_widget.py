@@ -306,3 +306,26 @@ def test_closing_the_widget_while_it_runs_ends_cleanly(viewer, frames, qtbot):
     viewer.add_image(np.zeros((4, 8, 8)))
     viewer.theme = "light"
     assert widget.canvas._on_mouse not in viewer.mouse_drag_callbacks
+
+
+def test_a_layer_of_another_reader_keeps_its_own_scale(widget, viewer, frames):
+    scale, units = (0.1, 3, 3), ("s", "nm", "nm")
+    viewer.add_image(frames, name="elsewhere", scale=scale, units=units)
+    assert tuple(viewer.layers[0].scale) == scale
+    analysis = make_analysis()
+    widget.show_analysis(viewer.layers[0], analysis)
+    assert {tuple(layer.scale) for layer in viewer.layers} == {scale}
+    assert len({tuple(map(str, layer.units)) for layer in viewer.layers}) == 1
+
+
+def test_the_table_sorts_thousands_of_particles_by_value(widget):
+    rng = np.random.default_rng(0)
+    row = make_analysis().motion.particles.iloc[:1]
+    many = pd.concat([row] * 5000, ignore_index=True)
+    many = many.assign(particle=np.arange(5000), mixing_ratio=rng.permutation(5000) / 5000)
+    table = widget.results.table
+    table.set_particles(many)
+    table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
+    shown = [int(table.model().index(place, 0).data()) for place in range(5000)]
+    assert shown == list(many.sort_values("mixing_ratio", ascending=False)["particle"])
+    assert table.model().index(0, 2).data(Qt.ItemDataRole.ToolTipRole).endswith("(central 90 %)")
