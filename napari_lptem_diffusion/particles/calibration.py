@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.particles.capsule import RodShape
 from napari_lptem_diffusion.particles.detector import Detector, coarsen
-from napari_lptem_diffusion.particles.field import Frames, build_field, sample_pairs
+from napari_lptem_diffusion.particles.field import Frames, Pairs, build_field, measure_noise, sample_pairs
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
+from napari_lptem_diffusion.particles.noise import Noise
 from napari_lptem_diffusion.particles.pose_fit import Prior, rods_image
-from napari_lptem_diffusion.particles.sizes import Pairs, learn_population, scan_sizes
+from napari_lptem_diffusion.particles.sizes import learn_population, scan_sizes
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
@@ -53,12 +54,13 @@ def calibrate(
     report(progress, should_stop, 0, 4, "measuring the movie")
     pairs = sample_pairs(movie)
     report(progress, should_stop, 1, 4, "measuring the movie")
-    shape = scan_sizes(pairs, sign) or _unknown_shape(pairs)
+    noise = measure_noise(pairs)
+    shape = scan_sizes(pairs, noise, sign) or _unknown_shape(pairs)
     prior = _given(Prior(shape, *_UNLEARNT_SPREADS), settings)
     for stage in (2, 3):
         report(progress, should_stop, stage, 4, "measuring the movie")
-        prior = _given(_learn_population(_detector(pairs, settings, prior, sign), pairs), settings)
-    detector = _detector(pairs, settings, prior, sign)
+        prior = _given(_learn_population(_detector(pairs, noise, settings, prior, sign), pairs), settings)
+    detector = _detector(pairs, noise, settings, prior, sign)
     report(progress, should_stop, 4, 4, "measuring the movie")
     return detector
 
@@ -106,17 +108,17 @@ def _unknown_shape(pairs: Pairs) -> RodShape:
     return RodShape(2 * width, width, 0.15 * width)
 
 
-def _detector(pairs: Pairs, settings: DetectionSettings, prior: Prior, sign: int) -> Detector:
+def _detector(pairs: Pairs, noise: Noise, settings: DetectionSettings, prior: Prior, sign: int) -> Detector:
     """Build the detector for rods of the given size (px of the movie)."""
     bin_px = 1
     while prior.shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
         bin_px *= 2
-    field = build_field(pairs, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
+    field = build_field(pairs, noise, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
     fine = prior.scaled(1 / bin_px)
     fine = replace(fine, shape=replace(fine.shape, blur=max(fine.shape.blur, _LEAST_BLUR)))
     coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
-    noise = field.noise.coarsened() if coarsening == 2 else field.noise
-    bank = build_filter_bank(fine.shape.scaled(1 / coarsening), noise)
+    correlation = field.noise.correlation.coarsened() if coarsening == 2 else field.noise.correlation
+    bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
     detector = Detector(settings, field, bank, coarsening, fine)
     return replace(detector, bank=replace(bank, texture=_texture(detector, pairs)))
 
@@ -147,7 +149,7 @@ def _learn_population(detector: Detector, pairs: Pairs) -> Prior:
     if not found:
         return detector.prior.scaled(bin_px)
     images, rods = [image for image, _ in found], [parameters for _, parameters in found]
-    return learn_population(images, rods, detector.prior, detector.field.noise).scaled(bin_px)
+    return learn_population(images, rods, detector.prior, detector.field.noise.correlation).scaled(bin_px)
 
 
 def _spread_over(rods: NDArray[np.float64]) -> NDArray[np.float64]:

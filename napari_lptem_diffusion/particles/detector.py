@@ -80,8 +80,8 @@ class Detector:
             "rod_width_px": shape.width,
             "rod_edge_blur_px": shape.blur,
             "background_grey": typical,
-            "zero_intensity_grey": self.field.variance.zero_level,
-            "noise_grey": float(np.sqrt(self.field.variance.variance(np.full(1, typical, dtype=np.float32))[0]))
+            "zero_intensity_grey": self.field.noise.variance.zero_level,
+            "noise_grey": float(np.sqrt(self.field.noise.variance.variance(np.full(1, typical, dtype=np.float32))[0]))
             * self.field.bin_px,
             "texture": self.bank.texture,
             "detection_bin_px": float(self.field.bin_px * self.coarsening),
@@ -111,7 +111,9 @@ class Detector:
         start = self._start(normal)
         if not len(start):
             return None
-        fit = fit_rods(normal, start, self.prior, self.field.noise, self.field.variance_gain(start[:, X], start[:, Y]))
+        fit = fit_rods(
+            normal, start, self.prior, self.field.noise.correlation, self.field.variance_gain(start[:, X], start[:, Y])
+        )
         rows = self._believable(fit, start, normal.shape)
         return fit.take(rows) if len(rows) else None
 
@@ -165,7 +167,7 @@ class Detector:
         along, across = (np.sqrt(np.einsum("ni,nij,nj->n", v, plane, v)) * bin_px for v in (axis, side))
         here = np.clip(np.rint([y, x]).astype(int), 0, np.array(self.field.background.shape)[:, None] - 1)
         background = self.field.background[here[0], here[1]]
-        grey = p[:, AMPLITUDE] * np.sqrt(self.field.variance.variance(background))
+        grey = p[:, AMPLITUDE] * np.sqrt(self.field.noise.variance.variance(background))
         columns = {
             "frame": np.full(len(p), frame),
             "x": (x + 0.5) * bin_px - 0.5,
@@ -175,7 +177,7 @@ class Detector:
             "width": np.exp(p[:, WIDTH]) * bin_px,
             "blur": np.exp(p[:, BLUR]) * bin_px,
             "snr": fit.snr / self.bank.texture,
-            "contrast": grey / np.maximum(background - self.field.variance.zero_level, 1e-6),
+            "contrast": grey / np.maximum(background - self.field.noise.variance.zero_level, 1e-6),
             "localization_error": np.sqrt((along**2 + across**2) / 2),
             "localization_error_along": along,
             "localization_error_across": across,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles.noise import (
+    Noise,
     NoiseCorrelation,
     VarianceModel,
     correlation,
@@ -19,10 +20,11 @@ from napari_lptem_diffusion.particles.noise import (
 )
 
 Array = NDArray[np.float32]
+Pairs = Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]]
 _SAMPLE_PIXELS = 64_000_000
 _MOST_PAIRS = 24
 _GRID = 64
-_CORRELATION_PIXELS = 4_000_000
+_NOISE_PIXELS = 4_000_000
 _LEAST_NOISE = 1e-4
 
 
@@ -44,18 +46,15 @@ class Field:
         Side of a binned pixel, px.
     background : ndarray
         (y, x) mean grey value without rods.
-    variance : VarianceModel
-        Of a binned pixel.
-    noise : NoiseCorrelation
-        Of normalised frames.
+    noise : Noise
+        Of binned pixels.
     sign : int
         -1 where rods are dark.
     """
 
     bin_px: int
     background: Array
-    variance: VarianceModel
-    noise: NoiseCorrelation
+    noise: Noise
     sign: int
 
     def normalise(self, image: NDArray[np.generic]) -> Array:
@@ -79,22 +78,25 @@ class Field:
             np.clip(np.rint(v).astype(int), 0, n - 1) for v, n in zip((y, x), self.background.shape, strict=True)
         )
         gain: NDArray[np.float64] = (
-            self.sign * self.variance.slope / np.sqrt(self.variance.variance(self.background[rows, columns]))
+            self.sign
+            * self.noise.variance.slope
+            / np.sqrt(self.noise.variance.variance(self.background[rows, columns]))
         )
         return gain
 
     def normalise_binned(self, binned: Array) -> Array:
         """`normalise` for a frame that is binned already."""
-        zero = np.float32(self.variance.zero_level)
-        above = self.background - zero
+        zero = np.float32(self.noise.variance.zero_level)
+        above: Array = self.background - zero
         probe = (slice(None, None, 4), slice(None, None, 4))
         ratio = (binned[probe] - zero) / np.where(above[probe] > 0, above[probe], np.nan)
         finite = ratio[np.isfinite(ratio)]
         gain = max(float(np.median(finite)), 0.05) if finite.size else 1.0
-        expected = (zero + gain * above).astype(np.float32, copy=False)
-        scale: Array = self.sign / np.sqrt(self.variance.variance(expected))
+        expected: Array = np.asarray(zero + gain * above, dtype=np.float32)
+        scale = self.sign / np.sqrt(self.noise.variance.variance(expected))
         normal = (binned - expected) * scale
-        return np.where(np.isfinite(normal), normal, np.float32(0)).astype(np.float32, copy=False)
+        result: Array = np.where(np.isfinite(normal), normal, np.float32(0)).astype(np.float32, copy=False)
+        return result
 
 
 def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
@@ -119,14 +121,32 @@ def sample_pairs(movie: Frames) -> list[tuple[NDArray[np.generic], NDArray[np.ge
     starts = np.unique(np.linspace(0, max(len(movie) - 2, 0), wanted).astype(int))
     pairs = ((np.asarray(movie[int(k)]), np.asarray(movie[min(int(k) + 1, len(movie) - 1)])) for k in starts)
     usable = [pair for pair in pairs if all(np.isfinite(frame).mean() > 0.5 for frame in pair)]
-    blank = np.zeros(first.shape, dtype=np.float32)
+    blank = np.zeros_like(first)
     return usable or [(blank, blank)]
 
 
-def build_field(
-    pairs: Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]], bin_px: int, window_px: float, sign: int
-) -> Field:
-    """Measure background and noise.
+def measure_noise(pairs: Pairs) -> Noise:
+    """Measure the noise of single pixels in the differences of consecutive frames.
+
+    Coarser grids follow by `Noise.binned`: there, rods that move would weigh more.
+
+    Parameters
+    ----------
+    pairs : sequence of two frames
+        Consecutive frames, from `sample_pairs`; at least one pair.
+    """
+    enough = max(_NOISE_PIXELS // pairs[0][0].size, 1)
+    pixels = [(bin_image(a, 1), bin_image(b, 1)) for a, b in pairs[:enough]]
+    background = smooth_background(_temporal_mean([frame for pair in pixels for frame in pair]), np.inf)
+    rounding = 1 / 12 if np.issubdtype(pairs[0][0].dtype, np.integer) else 0.0
+    floor = max(rounding, _LEAST_NOISE**2 * float(np.mean(background**2)), 1e-12)
+    variance = _variance(pixels, floor)
+    flat = Field(1, background, Noise(variance, NoiseCorrelation(np.ones((1, 1)))), 1)
+    return Noise(variance, correlation([flat.normalise_binned(b) - flat.normalise_binned(a) for a, b in pixels]))
+
+
+def build_field(pairs: Pairs, noise: Noise, bin_px: int, window_px: float, sign: int) -> Field:
+    """Measure the background on a grid of binned pixels.
 
     The background is the temporal mean (a median of few electrons is biased) after a polynomial and a wide spatial
     median, so that rods that never move are not taken for background.
@@ -135,6 +155,8 @@ def build_field(
     ----------
     pairs : sequence of two frames
         Consecutive frames, from `sample_pairs`; at least one pair.
+    noise : Noise
+        Of single pixels.
     bin_px : int
         A power of two.
     window_px : float
@@ -142,15 +164,8 @@ def build_field(
     sign : int
         -1 where rods are dark, 1 where they are bright.
     """
-    binned = [(bin_image(a, bin_px), bin_image(b, bin_px)) for a, b in pairs]
-    background = smooth_background(_temporal_mean([frame for pair in binned for frame in pair]), window_px / bin_px)
-    rounding = 1 / 12 / bin_px**2 if np.issubdtype(pairs[0][0].dtype, np.integer) else 0.0
-    floor = max(rounding, _LEAST_NOISE**2 * float(np.mean(background**2)), 1e-12)
-    variance = _variance(binned, floor)
-    flat = Field(bin_px, background, variance, NoiseCorrelation(np.ones((1, 1))), sign)
-    enough = max(_CORRELATION_PIXELS // background.size, 1)
-    differences = [flat.normalise_binned(b) - flat.normalise_binned(a) for a, b in binned[:enough]]
-    return Field(bin_px, background, variance, correlation(differences), sign)
+    mean = _temporal_mean([bin_image(frame, bin_px) for pair in pairs for frame in pair])
+    return Field(bin_px, smooth_background(mean, window_px / bin_px), noise.binned(bin_px), sign)
 
 
 def smooth_background(mean: Array, window: float) -> Array:

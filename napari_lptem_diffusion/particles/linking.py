@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,12 +11,14 @@ import trackpy
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import LinkingSettings
 
 Positions = NDArray[np.float64]
 _SHARE_OF_NEIGHBOUR_DISTANCE = 0.5
 _MOST_LENGTHS = 8.0
+_MOST_NEIGHBOURS = 0.7
 _ADAPTIVE_STEP = 0.8
 _ADAPTIVE_STOP = 0.1
 
@@ -42,7 +45,8 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     if detections.empty:
         return 1.0
     most = _MOST_LENGTHS * float(detections["length"].median())
-    distances = [_nearest(xy) for _, xy in _positions_by_frame(detections) if len(xy) > 1]
+    ordered = detections.sort_values("frame", kind="stable")
+    distances = [_nearest(xy) for _, xy in _positions_by_frame(ordered) if len(xy) > 1]
     if not distances:
         return most
     return min(most, _SHARE_OF_NEIGHBOUR_DISTANCE * float(np.median(np.concatenate(distances))))
@@ -79,7 +83,7 @@ def link(
     """
     settings = settings or LinkingSettings()
     ordered = detections.sort_values("frame", kind="stable", ignore_index=True)
-    reach = search_range_px(ordered, settings)
+    reach = _affordable(ordered, search_range_px(ordered, settings))
     pieces = _link_frames(ordered, reach, progress, should_stop)
     particle = _without_doubles(ordered, _joined(ordered, pieces, reach, settings.memory_frames))
     particle = _renumbered(particle, settings.minimum_frames)
@@ -96,6 +100,24 @@ def _positions_by_frame(detections: pd.DataFrame) -> Iterator[tuple[int, Positio
     edges = np.searchsorted(frames, np.append(numbers, frames[-1] + 1))
     for number, start, stop in zip(numbers, edges[:-1], edges[1:], strict=True):
         yield int(number), xy[start:stop]
+
+
+def _affordable(ordered: pd.DataFrame, reach: float) -> float:
+    """Shorten a range within which most rods have others: nobody could tell them apart, and it would not end."""
+    positions = [xy for _, xy in _positions_by_frame(ordered) if len(xy)] if len(ordered) else []
+    rods = max(sum(len(xy) for xy in positions), 1)
+    shorter = reach
+    while sum(_pairs_within(xy, shorter) for xy in positions) > _MOST_NEIGHBOURS * rods / 2:
+        shorter *= 0.8
+    if shorter < reach:
+        message = f"The rods are too dense to link over {reach:.1f} px: a search range of {shorter:.1f} px was used."
+        warnings.warn(message, InputWarning, stacklevel=3)
+    return shorter
+
+
+def _pairs_within(xy: Positions, reach: float) -> int:
+    tree = cKDTree(xy)
+    return (int(tree.count_neighbors(tree, reach)) - len(xy)) // 2
 
 
 def _nearest(xy: Positions) -> NDArray[np.float64]:
@@ -148,15 +170,16 @@ def _joined(ordered: pd.DataFrame, pieces: NDArray[np.int64], reach: float, memo
     names, starts = np.unique(pieces, return_index=True)
     ends = len(pieces) - 1 - np.unique(pieces[::-1], return_index=True)[1]
     several = ends > starts
+    farthest = reach * np.sqrt(memory_frames + 2)
+    nearby = cKDTree(xy[starts]).query_ball_point(xy[ends], farthest, return_sorted=True)
     pairs = []
-    for piece, end in enumerate(ends):
-        gap = frame[starts] - frame[end]
-        jumped = (gap == 0) & several & several[piece]
-        lost = (gap > 0) & (gap <= memory_frames + 1)
-        for other in np.flatnonzero(jumped | lost):
-            distance = np.hypot(*(xy[starts[other]] - xy[end])) / np.sqrt(gap[other] + 1)
-            if distance <= reach:
-                pairs.append((float(distance), piece, int(other)))
+    for piece, others in enumerate(nearby):
+        for other in others:
+            gap = frame[starts[other]] - frame[ends[piece]]
+            jumped = gap == 0 and several[other] and several[piece]
+            distance = np.hypot(*(xy[starts[other]] - xy[ends[piece]])) / np.sqrt(max(gap, 0) + 1)
+            if distance <= reach and (jumped or 0 < gap <= memory_frames + 1):
+                pairs.append((float(distance), piece, other))
     joined_to = np.arange(len(names))
     has_next = np.zeros(len(names), dtype=bool)
     for _, end_of, start_of in sorted(pairs):

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 Array = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 _TILE = 16
 _LAGS = 4
 _FEWEST_TILES = 30
+_LOUD = 4.5
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class VarianceModel:
         """Grey value at which no electron arrived; 0 where the movie does not tell."""
         return -self.intercept / self.slope if self.slope > 0 else 0.0
 
+    def scaled(self, factor: float) -> VarianceModel:
+        """Return the model of *factor* times the variance."""
+        return VarianceModel(self.intercept * factor, self.slope * factor, self.floor * factor)
+
     def variance(self, mean: Array) -> Array:
         """Variance of pixels of the given mean."""
         variance: Array = np.maximum(self.intercept + self.slope * mean, self.floor).astype(np.float32)
@@ -46,7 +52,7 @@ class NoiseCorrelation:
         (2 * lags_y + 1, 2 * lags_x + 1), centre = 1.
     """
 
-    autocorrelation: NDArray[np.float64]
+    autocorrelation: Matrix
 
     def power(self, shape: tuple[int, int]) -> Array:
         """Power spectrum on the grid of ``rfft2`` for an image of *shape*; 1 for white noise, always positive."""
@@ -69,6 +75,24 @@ class NoiseCorrelation:
         summed = ndimage.convolve1d(padded, triangle, axis=0, mode="constant")
         summed = ndimage.convolve1d(summed, triangle, axis=1, mode="constant")
         return NoiseCorrelation(summed[_even(summed.shape[0])][:, _even(summed.shape[1])])
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of a pixel and of its neighbours together."""
+
+    variance: VarianceModel
+    correlation: NoiseCorrelation
+
+    def binned(self, bin_px: int) -> Noise:
+        """Noise of pixels averaged over *bin_px* x *bin_px* (a power of two)."""
+        noise = self
+        while bin_px > 1:
+            coarse = noise.correlation.coarsened().autocorrelation
+            centre = float(coarse[coarse.shape[0] // 2, coarse.shape[1] // 2])
+            noise = Noise(noise.variance.scaled(centre / 4), NoiseCorrelation(coarse / centre))
+            bin_px //= 2
+        return noise
 
 
 def _even(n: int) -> slice:
@@ -95,11 +119,21 @@ def fit_variance(means: Array, variances: Array, floor: float) -> VarianceModel:
         keep = np.abs(deviation) < 3 * 1.4826 * np.median(np.abs(deviation)) + 1e-6
         if np.count_nonzero(keep) < _FEWEST_TILES:
             return constant
-        weights = 1 / model.variance(means[keep])
-        (slope, intercept), covariance = np.polyfit(means[keep], variances[keep], 1, w=weights, cov=True)
-        doubt = float(np.sqrt(covariance[0, 0]))
-        model = VarianceModel(float(intercept), float(slope), constant.floor)
+        model, doubt = _line(means[keep], variances[keep], 1 / model.variance(means[keep]) ** 2, constant.floor)
     return model if model.slope > 3 * doubt else constant
+
+
+def _line(means: Matrix, variances: Matrix, weights: Matrix, floor: float) -> tuple[VarianceModel, float]:
+    """Weighted straight line and the standard error of its slope."""
+    centre = np.average(means, weights=weights)
+    lever = float((weights * (means - centre) ** 2).sum())
+    if lever <= 0:
+        return VarianceModel(float(np.average(variances, weights=weights)), 0.0, floor), 1.0
+    level = np.average(variances, weights=weights)
+    slope = float((weights * (means - centre) * variances).sum()) / lever
+    rest = variances - level - slope * (means - centre)
+    doubt = float(np.sqrt((weights * rest**2).mean() / lever))
+    return VarianceModel(float(level - slope * centre), slope, floor), doubt
 
 
 def tile_means(image: Array) -> Array:
@@ -131,19 +165,19 @@ def correlation(differences: list[Array]) -> NoiseCorrelation:
     return NoiseCorrelation(covariance / centre if centre > 0 else _white())
 
 
-def _white() -> NDArray[np.float64]:
+def _white() -> Matrix:
     return np.ones((1, 1))
 
 
 def _quiet(difference: Array) -> NDArray[np.bool_]:
-    """Where the local power of a difference is as low as in most of the frame."""
-    power = ndimage.uniform_filter(difference * difference, 8, mode="nearest")
-    middle = np.median(power)
-    return np.asarray(power < middle * (1 + 6 * np.sqrt(2 / 64) * 2))
+    """Where nothing moved: the local mean of a difference is what noise makes of it."""
+    drift = ndimage.uniform_filter(difference, _TILE // 2, mode="nearest")
+    loud = np.abs(drift) > _LOUD * 1.4826 * np.median(np.abs(drift))
+    return np.asarray(~ndimage.binary_dilation(loud, iterations=_TILE // 4))
 
 
-def _autocovariance(image: NDArray[np.floating]) -> NDArray[np.float64]:
+def _autocovariance(image: NDArray[np.floating]) -> Matrix:
     shape = [fft.next_fast_len(n + 65, real=True) for n in image.shape]
     spectrum = fft.rfft2(image.astype(float), shape)
-    result: NDArray[np.float64] = fft.irfft2(np.abs(spectrum) ** 2, shape)
+    result: Matrix = fft.irfft2(np.abs(spectrum) ** 2, shape)
     return result

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.particles.capsule import RodShape
-from napari_lptem_diffusion.particles.field import Field, build_field
+from napari_lptem_diffusion.particles.field import Field, Pairs, build_field
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
-from napari_lptem_diffusion.particles.noise import NoiseCorrelation
+from napari_lptem_diffusion.particles.noise import Noise, NoiseCorrelation
 from napari_lptem_diffusion.particles.pose_fit import (
     BLUR,
     LENGTH,
@@ -24,7 +24,6 @@ from napari_lptem_diffusion.particles.pose_fit import (
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-Pairs = Sequence[tuple[NDArray[np.generic], NDArray[np.generic]]]
 _SURE = 7.0
 _SMALLEST_GRID = 24
 _SCAN_PIXELS = 3_000_000
@@ -35,7 +34,7 @@ _SPREADS = (np.array([0.05, 0.05, 0.5]), np.array([0.4, 0.3, 0.8]))
 """Least and largest spread of the logarithms of length, width and blur that a population may have."""
 
 
-def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
+def scan_sizes(pairs: Pairs, noise: Noise, sign: int) -> RodShape | None:
     """Find the size of object that stands out most, over all octaves.
 
     A coarse filter bank (two widths and two elongations per octave) runs on a few frames; where several sizes
@@ -46,6 +45,8 @@ def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     ----------
     pairs : sequence of two frames
         From `field.sample_pairs`.
+    noise : Noise
+        Of single pixels.
     sign : int
         -1 where rods are dark.
 
@@ -60,7 +61,7 @@ def scan_sizes(pairs: Pairs, sign: int) -> RodShape | None:
     answers: list[Matrix] = []
     bin_px = 1
     while min(height, width) // bin_px >= _SMALLEST_GRID:
-        field = build_field(pairs, bin_px, min(height, width) / 3, sign)
+        field = build_field(pairs, noise, bin_px, min(height, width) / 3, sign)
         answers += [_answers(field, frame, k) for k, frame in enumerate(frames)]
         bin_px *= 2
     winners = _strongest(np.concatenate(answers)) if answers else np.empty((0, 6))
@@ -80,7 +81,7 @@ def _answers(field: Field, frame: NDArray[np.generic], index: int) -> Matrix:
             shape = RodShape(breadth * elongation, breadth, 0.8)
             if 2 * shape.reach + 1 > min(image.shape):
                 continue
-            found = build_filter_bank(shape, field.noise).candidates(image, _SURE, 40)
+            found = build_filter_bank(shape, field.noise.correlation).candidates(image, _SURE, 40)
             for x, y, snr in zip(found.x, found.y, found.snr, strict=True):
                 rows.append((index, *((np.array([x, y]) + 0.5) * field.bin_px), snr, shape.length, shape.width))
     table = np.array(rows, dtype=float).reshape(-1, 6)
