@@ -39,8 +39,7 @@ screenshots: setup
 	$(SCREEN) $(BIN)/python docs/make_screenshots.py
 
 benchmarks: setup
-	$(BIN)/python benchmarks/detection.py
-	$(BIN)/python benchmarks/diffusion.py
+	$(BIN)/python benchmarks/write_docs.py
 
 clean:
 	rm -rf $(VENV) demo_output build dist *.egg-info
