@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
 # Light, told apart by colour-blind readers, and none of them an end of the scales of export.palette.
 PARTICLE_RGB = (
-    np.array([(0, 229, 196), (255, 214, 64), (255, 128, 171), (178, 242, 95), (126, 211, 255), (224, 170, 255)]) / 255
+    np.array(
+        [
+            (0, 229, 196),
+            (255, 214, 64),
+            (255, 128, 171),
+            (178, 242, 95),
+            (126, 211, 255),
+            (224, 170, 255),
+            (245, 240, 190),
+            (150, 160, 255),
+        ]
+    )
+    / 255
 )
 
 

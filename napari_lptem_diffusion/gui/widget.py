@@ -217,6 +217,7 @@ class LptemDiffusionWidget(QWidget):
         self.motion_section = Section("Motion", "What the network is told besides the tracks.", self.motion_form)
         steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
         steps.layout().addStretch(1)
+        steps.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
         scroll = QScrollArea()
         scroll.setWidget(steps)
         scroll.setWidgetResizable(True)
