@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from napari_lptem_diffusion.sample_data import SAMPLE_MOVIE
 
 from napari_lptem_diffusion import analyze, open_movie
-from napari_lptem_diffusion.sample_data import SAMPLE_MOVIE
 
 
 def main() -> None:

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """Where the result is to go."""
 
 from __future__ import annotations

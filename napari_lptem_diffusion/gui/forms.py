@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """A form for one stage's settings, generated from its settings model by magicgui.
 
 The settings, not the widgets, hold the values: a number that is shown rounded is kept as it was until the user

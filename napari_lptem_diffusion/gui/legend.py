@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The colour scale of the quantity in view; napari's tracks have none of their own."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """Which movie is analysed, and its calibration."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """Mixing ratio and exponents of the selected particle against time, with a cursor at the frame in view."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The rods found in the frame in view, while settings are being changed."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The result in the dock: what is coloured, the selected particle against time, and all particles."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """Run, Cancel, and how far the work is."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """A panel of the dock that folds into its title."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The one selection and the one time that canvas, table and plot share."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The table of particles."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The dock widget: puts the panels together and passes on what one tells another."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# mypy: allow-subclassing-any
 """The engine in another thread: its ``progress`` and ``should_stop`` as Qt signals and `Worker.quit`.
 
 What runs in `Worker.work` may touch no widget, layer or viewer; it speaks by signals only.
