@@ -149,7 +149,7 @@ def main() -> None:
     poses = pose_table(choose_paths(), rng)
     movie = render_movie(poses, FRAMES, (SIZE_PX, SIZE_PX), IMAGING, rng)
     truth = poses.groupby(["particle", "frame"], as_index=False).mean()
-    truth["angle_deg"] %= 180
+    truth["angle_deg"] = truth["angle_deg"].round(4) % 180
     truth.round(4).to_csv(FOLDER / "lptem_rods_sample_truth.csv", index=False, lineterminator="\n")
     tifffile.imwrite(
         FOLDER / "lptem_rods_sample.tif",
