@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from bayes_limits import Floats, ctrw_medians, fbm_medians
 from reference_tracks import fbm_steps, moving_ctrw_steps, observe, table, unit
 
+from napari_lptem_diffusion.diffusion import alternatives
 from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, Motion, estimate_diffusion
 from napari_lptem_diffusion.diffusion.statistics import mean_squared_displacement, power_law
 from napari_lptem_diffusion.settings import DiffusionSettings
@@ -32,6 +34,7 @@ def main() -> None:
     pure_ctrw(arguments.tracks, arguments.weights, rng)
     superposed(arguments.tracks, arguments.weights, rng)
     interleaved(arguments.tracks, arguments.weights, rng)
+    mismatch(arguments.tracks, arguments.weights, rng)
     speed(arguments.weights, rng)
 
 
@@ -74,9 +77,7 @@ def pure_ctrw(count: int, weights: Path, rng: np.random.Generator) -> None:
 
 def superposed(count: int, weights: Path, rng: np.random.Generator) -> None:
     print("\n### FBM + CTRW superposed, constant mixing ratio: mean absolute errors\n")
-    print(
-        "| frames | error/step | drawn | m per frame | covers | alpha_fbm | covers | alpha_ctrw | covers |"
-    )
+    print("| frames | error/step | drawn | m per frame | covers | alpha_fbm | covers | alpha_ctrw | covers |")
     print("|---|---|---|---|---|---|---|---|---|")
     for frames in (50, 300):
         for sigma in (0.0, 0.3):
@@ -126,6 +127,30 @@ def interleaved(count: int, weights: Path, rng: np.random.Generator) -> None:
                 f"| {window} | {sigma} | {_error(motion.frames['mixing_ratio'], by_frame):.3f} | "
                 f"{_covers(motion.frames, 'mixing_ratio', by_frame):.0%} | {jaccard:.2f} | {distance:.1f} |"
             )
+
+
+def mismatch(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### Motion of other kinds, 300 frames: is model_mismatch above that of mixtures?\n")
+    print("| kind | in training | AUC | mismatch > .5 |")
+    print("|---|---|---|---|")
+    mixtures = [
+        np.sqrt(m) * unit(fbm_steps(f, 299, rng)) + np.sqrt(1 - m) * unit(moving_ctrw_steps(c, 299, rng))
+        for m, f, c in zip(rng.uniform(0, 1, count), *rng.uniform(0.1, 1, (2, count)), strict=True)
+    ]
+    usual = _mismatch(mixtures, weights, rng)
+    print(f"| mixtures of FBM and CTRW | yes | | {(usual > 0.5).mean():.0%} |")
+    generator = torch.Generator().manual_seed(7)
+    for kinds, trained in ((alternatives.TRAINED, "yes"), (alternatives.UNSEEN, "no")):
+        for kind in kinds:
+            steps = kind(count, 299, generator, torch.device("cpu")).double().numpy()
+            found = _mismatch([unit(one) for one in steps], weights, rng)
+            above = (found[:, None] > usual).mean() + (found[:, None] == usual).mean() / 2
+            print(f"| {kind.__name__.replace('_', ' ')} | {trained} | {above:.2f} | {(found > 0.5).mean():.0%} |")
+
+
+def _mismatch(all_steps: list[Floats], weights: Path, rng: np.random.Generator) -> Floats:
+    tracks = [observe(steps, 0.1, rng) for steps in all_steps]
+    return _judge(tracks, 0.1, weights).particles["model_mismatch"].to_numpy()
 
 
 def speed(weights: Path, rng: np.random.Generator) -> None:
