@@ -66,10 +66,13 @@ def scene(level: str, seed: int) -> Scene:
 def with_trackpy(movie: NDArray[np.uint8], diameter: int, minmass: float) -> pd.DataFrame:
     """`trackpy.locate` on every frame."""
     trackpy.quiet()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = trackpy.batch(movie, diameter, minmass=minmass, invert=True, processes=1)
-    return found.assign(angle_deg=0.0)
+    tables = []
+    for frame, image in enumerate(movie):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = trackpy.locate(image, diameter, minmass=minmass, invert=True)
+        tables.append(pd.DataFrame({"frame": frame, "x": found["x"], "y": found["y"], "angle_deg": 0.0}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_otsu(movie: NDArray[np.uint8], sigma: float, least_area: int) -> pd.DataFrame:
