@@ -13,7 +13,7 @@ demo: setup
 	$(BIN)/napari-lptem-diffusion demo -o demo_output
 
 test: setup check
-	$(SCREEN) $(BIN)/python -m pytest
+	$(SCREEN) $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
