@@ -20,7 +20,7 @@ from torch.nn import functional
 from napari_lptem_diffusion.diffusion.features import CLIPS, SCALARS, VECTORS, Features
 
 SHORTEST_TRACK = 16
-"""Frames from the first to the last of the shortest track that the network judges."""
+"""Least number of frames in which a track must be seen to be judged."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class Quantity:
 MIXING_RATIO = Quantity("mixing_ratio", 0.0, 1.0, 40)
 ALPHA_FBM = Quantity("alpha_fbm", 0.0, 2.0, 40)
 ALPHA_CTRW = Quantity("alpha_ctrw", 0.0, 1.0, 32)
-LOG_FBM_STEP2 = Quantity("log_fbm_step2", -3.5, 0.5, 40)
+LOG_FBM_STEP2 = Quantity("log_fbm_step2", -3.5, 1.3, 40)
 LOG_CTRW_STEP2 = Quantity("log_ctrw_step2", -3.5, 0.5, 40)
-"""log10 of the mean squared one-frame displacement of a part over the measured one of the track."""
+"""log10 of the mean squared one-frame displacement of a part over the measured one of the track; motion blur can hide
+seven eighths of that of FBM."""
 
 FRAME_QUANTITIES = (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW)
 TRACK_QUANTITIES = (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW, LOG_FBM_STEP2, LOG_CTRW_STEP2)

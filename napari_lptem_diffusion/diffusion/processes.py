@@ -89,7 +89,7 @@ class Waiting:
     mittag_leffler : Tensor
         bool; Mittag-Leffler waits (Fulger et al. 2008) instead of Pareto ones.
     age : Tensor
-        Frames between the first renewal and the start of the track; 0 starts at a renewal.
+        Frames from a renewal to the start of the track; 0 starts at a renewal.
     """
 
     alpha: Tensor
@@ -99,11 +99,7 @@ class Waiting:
 
 
 def waiting_times(waiting: Waiting, count: int, generator: torch.Generator) -> Tensor:
-    """Draw ``(tracks, count)`` waiting times in frames with a tail t^(-1-alpha).
-
-    The first wait of an aged track is its forward recurrence time, ``age`` times a beta-prime(1 - alpha, alpha)
-    number (Dynkin-Lamperti law; Godreche and Luck 2001).
-    """
+    """Draw ``(tracks, count)`` waiting times in frames with a tail t^(-1-alpha)."""
     alpha = waiting.alpha[:, None].double()
     shape = (len(alpha), count)
     u, v = (_uniform(shape, generator, alpha.device) for _ in range(2))
@@ -112,12 +108,6 @@ def waiting_times(waiting: Waiting, count: int, generator: torch.Generator) -> T
     angle = math.pi * below_one
     mittag_leffler = -u.log() * (angle.sin() / (angle * v).tan() - angle.cos()).clamp(min=1e-12) ** (1 / below_one)
     waits = waiting.shortest[:, None] * torch.where(waiting.mittag_leffler[:, None], mittag_leffler, pareto)
-    tail = waiting.alpha.double().clamp(0.01, 0.99)
-    waits[:, 0] = torch.where(
-        waiting.age > 0,
-        waiting.age * _gamma(1 - tail, generator) / _gamma(tail, generator).clamp(min=1e-9),
-        waits[:, 0],
-    )
     return waits.clamp(max=1e9)
 
 
@@ -141,9 +131,10 @@ def ctrw_increments(
     recorded, sharp : Tensor
         ``(tracks, frames, 2)`` float32 with and without blur; jumps have variance 1 per axis.
     """
-    # With the shortest waits of a quarter frame no Pareto walk runs out of jumps before the track ends.
-    count = 4 * frames + 4
-    times = waiting_times(waiting, count, generator).cumsum(1)
+    # With the shortest waits of a quarter frame no Pareto walk runs out of jumps before the track ends, and of the
+    # Mittag-Leffler ones, whose waits may be shorter, hardly any.
+    count = 4 * (frames + math.ceil(float(waiting.age.max()))) + 4
+    times = waiting_times(waiting, count, generator).cumsum(1) - waiting.age[:, None]
     jumps = torch.randn(*times.shape, 2, generator=generator, device=times.device)
     stretch = (-_uniform(times.shape, generator, times.device).log()).sqrt().float()
     jumps = jumps * torch.where(heavy_jumps[:, None], stretch, torch.ones_like(stretch))[..., None]
@@ -156,7 +147,7 @@ def ctrw_increments(
         torch.zeros_like(phase),
     )
     # What falls outside the track lands in a spare slot behind its end.
-    frame = frame.clamp(max=frames + 1).long()
+    frame = torch.where(frame < 0, frames + 1, frame.clamp(max=frames + 1)).long()
     before = torch.where(frame > 0, frame - 1, frames + 1)
     sharp = _add_at(frame, jumps, frames)
     early = _add_at(before, jumps * seen_at_once.float()[..., None], frames)
@@ -172,19 +163,3 @@ def _add_at(index: Tensor, values: Tensor, length: int) -> Tensor:
 def _uniform(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
     """Uniform on (0, 1), both ends excluded: logarithms and powers of it stay finite."""
     return torch.rand(shape, generator=generator, device=device, dtype=torch.float64).clamp(1e-15, 1 - 1e-15)
-
-
-def _gamma(shape: Tensor, generator: torch.Generator) -> Tensor:
-    """Gamma numbers of shape < 1 with a generator of our own (torch's sampler takes none on every device).
-
-    Ahrens and Dieter's rejection scheme (1974), 12 rounds: fewer than 1 in 10^5 are left at their last proposal.
-    """
-    bound = 1 + shape / math.e
-    out = torch.full_like(shape, torch.nan)
-    for _ in range(12):
-        u, v = (_uniform(tuple(shape.shape), generator, shape.device) for _ in range(2))
-        low = (bound * u) <= 1
-        proposal = torch.where(low, (bound * u) ** (1 / shape), -((bound * (1 - u) / shape).clamp(min=1e-300)).log())
-        accepted = torch.where(low, v <= (-proposal).exp(), v <= proposal ** (shape - 1))
-        out = torch.where(out.isnan() & accepted, proposal, out)
-    return torch.where(out.isnan(), proposal, out)

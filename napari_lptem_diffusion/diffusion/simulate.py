@@ -127,7 +127,7 @@ def simulate(
     for number, simulate_kind in enumerate(alternatives.TRAINED):
         rows = (~is_mixture & (kind == number)).nonzero()[:, 0]
         if len(rows):
-            recorded[rows] = simulate_kind(len(rows), steps, generator, device)
+            recorded[rows] = alternatives.recorded(simulate_kind, exposure[rows], steps, generator)
     truth = replace(truth, is_mixture=is_mixture)
     return _observe(recorded, exposure, population, draw), truth
 
@@ -146,9 +146,11 @@ def _stretches(tracks: int, steps: int, population: Population, draw: _Draw) -> 
         return zero, zero
     cuts = draw.integers(tracks, min(most, 4) - 1) + 1
     room = steps - (cuts + 1) * shortest
-    places = draw.uniform((tracks, 3)).sort(dim=1).values * room.clamp(min=0)[:, None]
+    wanted = torch.arange(3, device=draw.device) < cuts[:, None]
+    places = torch.where(wanted, draw.uniform((tracks, 3)), torch.inf).sort(dim=1).values
+    places = torch.where(wanted, places, 1) * room.clamp(min=0)[:, None]
     places = places.long() + shortest * torch.arange(1, 4, device=draw.device)
-    used = (torch.arange(3, device=draw.device) < cuts[:, None]) & (room >= 0)[:, None]
+    used = wanted & (room >= 0)[:, None]
     anywhere = ((time[:, None] >= places[..., None]) & used[..., None]).sum(1)
 
     low = max(shortest, math.ceil(steps / MAX_STRETCHES))
@@ -194,13 +196,16 @@ def _mixtures(
     jumps = ctrw_step2 > 0
     ratio = torch.where(jumps | (ratio == 0), ratio, torch.ones_like(ratio))  # no jump in view: FBM carries it all
     size2 = spread(draw.step_scale(tracks, many)).square()
+    moves = ((ratio > 0) | jumps).any(1, keepdim=True)
+    # Of a track that never moves nobody can know the ratio.
+    told_ratio = torch.where(moves, ratio, draw.uniform((tracks, 1)))
 
     weight_fbm = (ratio * size2 / fbm_step2.clamp(min=1e-12)).sqrt()
     weight_ctrw = torch.where(jumps, (1 - ratio) * size2 / ctrw_step2.clamp(min=1e-12), torch.zeros_like(ratio)).sqrt()
     change = torch.zeros_like(stretch, dtype=torch.bool)
     change[:, 1:] = stretch.diff(dim=1) != 0
     truth = Truth(
-        mixing_ratio=ratio,
+        mixing_ratio=told_ratio,
         alpha_fbm=spread(alpha_fbm),
         alpha_ctrw=spread(waiting.alpha),
         change=change,
@@ -268,7 +273,7 @@ class _Draw:
         """CTRW conventions: half wait at least one frame, the others between a quarter and four."""
         shortest = torch.where(self.chance(count, 0.5), 1.0, 0.25 * 16 ** self.uniform((count,)))
         mittag_leffler = self.chance(count, 0.3)
-        age = 10 ** self.uniform((count,), 0, 3.5) * self.chance(count, 0.3)
+        age = 10 ** self.uniform((count,), 0, 2) * self.chance(count, 0.3)
         alpha = self.uniform((count,), *population.alpha_ctrw)
         return Waiting(alpha, shortest, mittag_leffler, age)
 

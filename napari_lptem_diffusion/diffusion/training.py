@@ -13,6 +13,7 @@ import math
 import platform
 import time
 import tomllib
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from napari_lptem_diffusion.diffusion.network import (
     DilatedNetwork,
     Prediction,
     Quantity,
+    load_network,
     save_network,
 )
 from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate
@@ -61,7 +63,7 @@ class TrainingConfig:
     steps: int = 7000
     positions_per_step: int = 16_000
     shortest: int = 16
-    longest: int = 640
+    longest: int = 2000
     learning_rate: float = 2e-3
     averaging: float = 0.998
     seed: int = 1
@@ -88,6 +90,7 @@ def train(
     device: torch.device | str = "cpu",
     say: Callable[[str], None] = print,
     stop_at: int | None = None,
+    start: Path | None = None,
 ) -> Path | None:
     """Train until the last step and return the path of the weights.
 
@@ -97,6 +100,8 @@ def train(
         Of the run; a checkpoint in it is continued.
     stop_at : int, optional
         Stop after this step, checkpoint written, and return None.
+    start : Path, optional
+        Weights of the same architecture to start from instead of random ones.
 
     Raises
     ------
@@ -107,6 +112,8 @@ def train(
     _claim(folder, config)
     torch.manual_seed(config.seed)
     network = DilatedNetwork(config.architecture).to(device)
+    if start is not None:
+        network.load_state_dict(load_network(start, device).state_dict())
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
     first, seconds = _resume(folder, network, average, optimizer, device)
@@ -117,7 +124,7 @@ def train(
         rate = _learning_rate(config, step)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = _batch_loss(network, config, _batch_seed(config, step), device)
+        loss = _batch_loss(network, config, _seed(f"training {config.seed}", step), device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -183,7 +190,7 @@ def bin_of(values: Tensor, quantity: Quantity) -> Tensor:
 def validation_loss(network: DilatedNetwork, config: TrainingConfig, device: torch.device | str) -> float:
     """Mean loss on 8 batches that training never sees, the same at every call."""
     with torch.inference_mode():
-        losses = [float(_batch_loss(network, config, 2**40 + number, device)) for number in range(8)]
+        losses = [float(_batch_loss(network, config, _seed("validation", number), device)) for number in range(8)]
     return sum(losses) / len(losses)
 
 
@@ -209,8 +216,9 @@ def _as_float(prediction: Prediction) -> Prediction:
     )
 
 
-def _batch_seed(config: TrainingConfig, step: int) -> int:
-    return config.seed * 2**32 + step
+def _seed(purpose: str, number: int) -> int:
+    """Seeds that differ in their lowest 32 bits, which are all that torch looks at on a CPU."""
+    return zlib.crc32(f"{purpose} {number}".encode())
 
 
 def _learning_rate(config: TrainingConfig, step: int) -> float:
