@@ -10,7 +10,7 @@ SCREEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1600x1000
 .PHONY: demo test check system setup screenshots sample benchmarks clean
 
 demo: setup
-	$(BIN)/napari-lptem-diffusion demo -o demo_output
+	$(BIN)/napari-lptem-diffusion demo -o demo_output --overwrite
 
 test: setup check
 	$(SCREEN) $(BIN)/python -m pytest -n auto --dist loadfile

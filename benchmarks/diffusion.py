@@ -142,7 +142,7 @@ def mismatch(count: int, weights: Path, rng: np.random.Generator) -> None:
     generator = torch.Generator().manual_seed(7)
     for kinds, trained in ((alternatives.TRAINED, "yes"), (alternatives.UNSEEN, "no")):
         for kind in kinds:
-            steps = kind(count, 299, generator, torch.device("cpu")).double().numpy()
+            steps = alternatives.recorded(kind, torch.zeros(count), 299, generator).double().numpy()
             found = _mismatch([unit(one) for one in steps], weights, rng)
             above = (found[:, None] > usual).mean() + (found[:, None] == usual).mean() / 2
             print(f"| {kind.__name__.replace('_', ' ')} | {trained} | {above:.2f} | {(found > 0.5).mean():.0%} |")

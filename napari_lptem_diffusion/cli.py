@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import signal
 import sys
+import tomllib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -64,12 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="analyse the sample movie, then show it if there is a display")
     demo.add_argument("-o", "--output", type=Path, default=Path("demo_output"), metavar="OUT")
     demo.add_argument("--no-window", action="store_true", help="do not open napari")
+    demo.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
     demo.set_defaults(run=_demo)
 
     train = commands.add_parser("train", help="train the network on simulated tracks")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="folder of the run; continued")
     train.add_argument("--config", type=Path, help="TOML file; what it does not name keeps its default")
-    train.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: %(default)s)")
+    train.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="default: %(default)s")
+    train.add_argument("--start", type=Path, metavar="WEIGHTS", help="weights to start from instead of random ones")
     train.set_defaults(run=_train)
     return parser
 
@@ -113,8 +115,17 @@ def _analyze(options: argparse.Namespace) -> None:
     folders = _output_folders(options.movies, options.output)
     for folder in folders:
         check_output_folder(folder, overwrite=options.overwrite)
+    refused = []
     for movie, folder in zip(options.movies, folders, strict=True):
-        _analyze_one(movie, folder, settings, video=not options.no_video, overwrite=options.overwrite)
+        try:
+            _analyze_one(movie, folder, settings, video=not options.no_video, overwrite=options.overwrite)
+        except InputError as error:
+            if len(folders) == 1:
+                raise
+            print(f"Error: {error}", file=sys.stderr)
+            refused.append(movie.name)
+    if refused:
+        raise InputError(f"{len(refused)} of {len(folders)} movies could not be analysed: {', '.join(refused)}.")
 
 
 def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
@@ -123,22 +134,22 @@ def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
         return [output]
     names: list[str] = []
     for movie in movies:
-        name = movie.resolve().name
-        name = name if movie.is_dir() else Path(name).stem
-        names.append(f"{name}_{names.count(name) + 1}" if name in names else name)
+        name = stem = movie.resolve().name if movie.is_dir() else movie.stem
+        number = 1
+        while name.casefold() in map(str.casefold, names):  # some file systems take Rods and rods for one
+            number += 1
+            name = f"{stem}_{number}"
+        names.append(name)
     return [output / name for name in names]
 
 
 def _analyze_one(path: Path, folder: Path, settings: Settings, video: bool, overwrite: bool) -> Analysis:
     from napari_lptem_diffusion.analysis import analyze
-    from napari_lptem_diffusion.export import save_analysis, save_overlay_movie, save_report
+    from napari_lptem_diffusion.export import save_analysis
 
     with StopOnInterrupt() as should_stop, ProgressBars() as progress:
         analysis = analyze(path, settings, progress, should_stop)
-        save_analysis(analysis, folder, overwrite, progress, should_stop)
-        save_report(analysis, folder / "report.html", progress, should_stop, overwrite=overwrite)
-        if video:
-            save_overlay_movie(analysis, folder / "overlay.mp4", progress, should_stop, overwrite=overwrite)
+        save_analysis(analysis, folder, overwrite, progress, should_stop, report_page=True, overlay_movie=video)
     _say_what_was_found(analysis, folder)
     return analysis
 
@@ -178,9 +189,11 @@ def _view(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.export import check_output_folder
     from napari_lptem_diffusion.sample_data import SAMPLE_MOVIE
 
-    analysis = _analyze_one(SAMPLE_MOVIE, options.output, Settings(), video=True, overwrite=True)
+    check_output_folder(options.output, overwrite=options.overwrite)
+    analysis = _analyze_one(SAMPLE_MOVIE, options.output, Settings(), video=True, overwrite=options.overwrite)
     if options.no_window:
         return
     if not _has_display():
@@ -196,14 +209,18 @@ def _has_display() -> bool:
 
 
 def _train(options: argparse.Namespace) -> None:
+    import torch
+
     from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
     from napari_lptem_diffusion.export.figures import save_training_figure
 
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("No CUDA device was found; --device cuda needs one.")
     try:
         config = TrainingConfig.from_toml(options.config) if options.config else TrainingConfig()
-        weights = train(config, options.output, options.device)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(str(error)) from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The training configuration {options.config} cannot be read: {error}.") from error
+    weights = train(config, options.output, options.device, start=options.start)
     save_training_figure(options.output / "log.csv", options.output / "losses.png")
     print(f"Written: {weights}")
 
@@ -222,5 +239,4 @@ def _warnings_as_lines() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

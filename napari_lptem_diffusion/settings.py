@@ -126,7 +126,7 @@ class Settings(StageSettings):
         """
         path = Path(path)
         try:
-            return cls.checked(tomllib.loads(path.read_text(encoding="utf-8")), str(path.name))
+            return cls.checked(tomllib.loads(path.read_text(encoding="utf-8-sig")), str(path.name))
         except OSError as error:
             raise InputError(f"The settings file {path} cannot be read: {error.strerror}.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

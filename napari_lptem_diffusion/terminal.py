@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -45,14 +46,16 @@ class ProgressBars:
 
 
 class StopOnInterrupt:
-    """The first Ctrl-C asks the work to stop, the second ends the program; call it to know whether to stop."""
+    """The first Ctrl-C (or SIGTERM) asks the work to stop, the second ends it; call it to know whether to stop."""
 
     def __init__(self) -> None:
         self._asked = False
-        self._before: Any = None
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopOnInterrupt:
-        self._before = signal.signal(signal.SIGINT, self._ask)
+        if threading.current_thread() is threading.main_thread():  # signals reach no other
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask) or signal.SIG_DFL
         return self
 
     def __call__(self) -> bool:
@@ -62,9 +65,11 @@ class StopOnInterrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for handled in self._before:
+            signal.signal(handled, signal.default_int_handler)
         print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)

@@ -15,7 +15,7 @@ import pytest
 import tifffile
 
 import napari_lptem_diffusion as lptem
-from napari_lptem_diffusion.cli import main
+from napari_lptem_diffusion.cli import _output_folders, main
 from napari_lptem_diffusion.settings import Settings
 from tests.rendered_movie import write_movie
 
@@ -103,6 +103,25 @@ def test_results_are_not_overwritten_unless_asked(movie, analysed, tmp_path, cap
     assert (out / "mine.txt").read_text() == "precious"
     assert (out / "summary.csv").exists()
     assert not (out / "overlay.mp4").exists(), "it would show the results of the run before"
+
+
+def test_a_movie_that_cannot_be_used_does_not_keep_the_others_from_it(movie, tmp_path, capsys):
+    arguments = ["analyze", str(tmp_path / "missing.tif"), str(movie), "-o", str(tmp_path / "out"), "--no-video"]
+    assert main(arguments) == 2
+    assert "1 of 2 movies" in capsys.readouterr().err
+    assert (tmp_path / "out" / "rods" / "summary.csv").exists()
+
+
+def test_movies_of_one_name_get_different_folders():
+    movies = [Path("a/rods.tif"), Path("b/rods.tif"), Path("c/Rods.tif"), Path("rods_2.tif")]
+    folders = _output_folders(movies, Path("out"))
+    assert len({str(folder).casefold() for folder in folders}) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_to_a_movie_is_analysed(movie, tmp_path):
+    (tmp_path / "link.tif").symlink_to(movie)
+    assert main(["analyze", str(tmp_path / "link.tif"), "-o", str(tmp_path / "out"), "--no-video"]) == 0
 
 
 def _bad_inputs(folder: Path) -> dict[str, Path]:

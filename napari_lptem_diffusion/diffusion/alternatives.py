@@ -55,7 +55,8 @@ def directed(tracks: int, steps: int, per_frame: int, generator: torch.Generator
     angle = 2 * math.pi * torch.rand(tracks, generator=generator, device=device)
     velocity = speed[:, None] * torch.stack([angle.cos(), angle.sin()], dim=1)
     noise = torch.randn(tracks, steps, 2, generator=generator, device=device) / per_frame**0.5
-    return velocity[:, None] + noise
+    moved: Tensor = velocity[:, None] + noise
+    return moved
 
 
 def levy_walk(tracks: int, steps: int, per_frame: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -27,10 +27,9 @@ from napari_lptem_diffusion.diffusion.network import (
     weights_hash,
 )
 from napari_lptem_diffusion.diffusion.statistics import (
-    covariance_diffusivity,
+    axis_diffusivity,
     lags_for,
     mean_squared_displacement,
-    unwrap_axis,
 )
 from napari_lptem_diffusion.diffusion.tracks import Track, as_observation, split_tracks
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
@@ -40,7 +39,7 @@ BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "lptem_diffusion.safetenso
 LEVELS = (0.05, 0.5, 0.95)
 POSITIONS_PER_BATCH = 16_000
 DIGITS = 4
-"""Decimals of the network's outputs: far below their uncertainty, and above the rounding of different machines."""
+"""Decimals of the network's outputs: far below their uncertainty."""
 
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[np.float64]]
@@ -152,11 +151,11 @@ def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
 
 
 def _judgeable(track: Track) -> bool:
-    return int(track.seen.sum()) >= SHORTEST_TRACK and not _is_constant(track)
+    return track.whole_steps >= SHORTEST_TRACK - 1 and not _is_constant(track)
 
 
 def _is_constant(track: Track) -> bool:
-    return bool(np.nanmax(np.ptp(track.positions[track.seen], axis=0)) == 0)
+    return track.seen.sum() > 1 and bool(np.ptp(track.positions[track.seen], axis=0).max() == 0)
 
 
 def _judge(
@@ -195,9 +194,15 @@ def _whole_track(prediction: Prediction, scale: Tensor) -> Columns:
         share = torch.where(log_share < least, 0, 10**log_share)  # the lowest bin stands for "none that can be seen"
         share[:, -1] = share[:, -1].clamp(min=10**least)
         # MSD(1 frame) = 2 d K with d = 2.
-        low, middle, high = (share * scale.double()[:, None] ** 2 / 4).numpy().T
+        low, middle, high = _significant((share * scale.double()[:, None] ** 2 / 4).numpy()).T
         columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
     return columns
+
+
+def _significant(values: Floats) -> Floats:
+    """Round to four significant digits."""
+    unit = 10.0 ** (3 - np.floor(np.log10(np.where(values > 0, values, 1))))
+    return np.round(values * unit) / unit
 
 
 def _interval(logits: Tensor, quantity: Quantity) -> Columns:
@@ -236,7 +241,7 @@ def _particles_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, C
     rows = []
     for track in tracks:
         columns = judged[track.particle][1] if track.particle in judged else {}
-        turning = covariance_diffusivity(unwrap_axis(track.angle_deg))
+        turning = axis_diffusivity(track.angle_deg)
         points = columns.get("change_points", np.empty(0))
         rows.append(
             {
@@ -261,15 +266,17 @@ def _particles_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, C
 def is_immobile(track: Track) -> bool:
     """Say whether a track moves no more than its localization error explains, at one frame and at long lags.
 
-    A fifth above the error's own mean squared displacement, 4 sigma^2, is allowed; without a known error only a
-    constant track is immobile.
+    Beside the sampling error a fifth above the localization error's own mean squared displacement, 4 sigma^2, is
+    allowed; without a known error only a constant track is immobile.
     """
     if _is_constant(track):
         return True
     noise = 4 * np.nanmean(track.localization_error**2) if np.isfinite(track.localization_error).any() else 0.0
     lags = np.unique([1, max(1, len(track.positions) // 4)])
-    msd, _ = mean_squared_displacement(track.positions, lags)
-    return bool(noise > 0 and np.nanmax(msd) < 1.2 * noise)
+    msd, pairs = mean_squared_displacement(track.positions, lags)
+    # The MSD of noise alone has a relative standard error of about (1.5 / pairs)^(1/2); two of them and a fifth.
+    most = noise * (1.2 + 2 * np.sqrt(1.5 / np.maximum(pairs, 1)))
+    return bool(noise > 0 and pairs[0] > 1 and (msd < most)[pairs > 0].all())
 
 
 def _msd_table(tracks: Sequence[Track]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def lags_for(frames: int, longest: int = 100) -> NDArray[np.int64]:
-    """Return lags in frames, every one at first, then about 12 % apart, up to a quarter of the track."""
+    """Return up to 24 lags in frames, evenly spread in their logarithm, from one to a quarter of the track."""
     last = max(1, min(longest, frames // 4))
     return np.unique(np.round(np.geomspace(1, last, 24)).astype(np.int64))
 
@@ -92,6 +92,25 @@ def covariance_diffusivity(values: Floats) -> Estimate:
     left_out = np.array([(terms.sum() - block.sum()) / (len(terms) - len(block)) for block in blocks])
     error = np.sqrt(0.9 * ((left_out - left_out.mean()) ** 2).sum())
     return Estimate(float(terms.mean()), float(error))
+
+
+def axis_diffusivity(angle_deg: Floats) -> Estimate:
+    """Rotational diffusivity of an axis in rad^2 per frame, by `covariance_diffusivity` of its unwrapped angle.
+
+    NaN where the rms turn from frame to frame, that of the angle's own error included, is beyond 35 degrees: an axis
+    is the same after half a turn, so that larger turns are seen as smaller ones.
+
+    Parameters
+    ----------
+    angle_deg : array
+        ``(frames,)`` in [0, 180), NaN where not seen.
+    """
+    angle = unwrap_axis(angle_deg)
+    turns = np.diff(angle)
+    turns = turns[~np.isnan(turns)]
+    if len(turns) and np.sqrt((turns**2).mean()) > np.deg2rad(35):
+        return Estimate(float("nan"), float("nan"))
+    return covariance_diffusivity(angle)
 
 
 def unwrap_axis(angle_deg: Floats) -> Floats:

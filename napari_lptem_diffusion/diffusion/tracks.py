@@ -15,6 +15,8 @@ from napari_lptem_diffusion.errors import InputError
 
 REQUIRED = ("particle", "frame", "x", "y")
 Floats = NDArray[np.float64]
+_BEYOND_EXACT = 2.0**53  # whole numbers from here on are not exact in a table of floats
+_LONGEST_SPAN = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Track:
     def seen(self) -> NDArray[np.bool_]:
         """``(frames,)`` where the particle was seen."""
         return ~np.isnan(self.positions[:, 0])
+
+    @property
+    def whole_steps(self) -> int:
+        """Number of displacements between consecutive frames."""
+        return int((self.seen[1:] & self.seen[:-1]).sum())
 
     @property
     def frames(self) -> NDArray[np.int64]:
@@ -114,22 +121,30 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     numbers = pd.DataFrame({name: pd.to_numeric(table[name], errors="coerce").astype("float64") for name in names})
     for name in ("particle", "frame"):
         values = numbers[name]
-        wrong = ~(np.isfinite(values) & (values >= 0) & (values == values.round()))
+        wrong = ~((values >= 0) & (values < _BEYOND_EXACT) & (values == values.round()))
         if wrong.any():
             found = table[name][wrong].iloc[0]
             raise InputError(f"Column {name!r} of the tracks has '{found}'; whole numbers from 0 are expected.")
-    for name in ("x", "y"):
+    for name in names[2:]:
         text = numbers[name].isna() & table[name].notna()
         if text.any():
             raise InputError(f"Column {name!r} of the tracks has '{table[name][text].iloc[0]}'; numbers are expected.")
-    if "localization_error" in numbers and (numbers["localization_error"] < 0).any():
-        raise InputError("Column 'localization_error' of the tracks has negative values; it is a standard deviation.")
+    if "localization_error" in numbers:
+        error = numbers["localization_error"]
+        if ((error < 0) | np.isinf(error)).any():
+            raise InputError(
+                "Column 'localization_error' of the tracks has negative or infinite values; it is a standard deviation."
+            )
     return numbers
 
 
 def _on_grid(particle: int, rows: pd.DataFrame) -> Track:
     frame = rows["frame"].to_numpy().astype(np.int64)
     place = frame - frame[0]
+    if place[-1] >= _LONGEST_SPAN:
+        raise InputError(
+            f"Particle {particle} spans frames {frame[0]} to {frame[-1]}; frames are counted, up to {_LONGEST_SPAN} a track."
+        )
     grid = np.full((place[-1] + 1, 4), np.nan)
     grid[place] = rows[["x", "y", "localization_error", "angle_deg"]].to_numpy()
     return Track(particle, int(frame[0]), grid[:, :2], grid[:, 2], grid[:, 3])

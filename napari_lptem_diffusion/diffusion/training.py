@@ -37,6 +37,7 @@ from napari_lptem_diffusion.diffusion.network import (
     save_network,
 )
 from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate
+from napari_lptem_diffusion.errors import InputError
 
 LENGTHS = 24
 LOG_COLUMNS = ("step", "seconds", "learning_rate", "training_loss", "validation_loss")
@@ -77,7 +78,7 @@ class TrainingConfig:
 
         Raises
         ------
-        ValueError
+        InputError
             If a name is unknown.
         """
         config: TrainingConfig = _filled(cls, tomllib.loads(path.read_text(encoding="utf-8")))
@@ -105,7 +106,7 @@ def train(
 
     Raises
     ------
-    ValueError
+    InputError
         If *folder* holds a run with another configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -249,7 +250,7 @@ def _claim(folder: Path, config: TrainingConfig) -> None:
     """Write the configuration, or check that the run in *folder* is this one."""
     path, text = folder / "config.json", json.dumps(asdict(config), indent=1)
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise ValueError(f"{folder} holds a run with another configuration; choose another folder.")
+        raise InputError(f"{folder} holds a run with another configuration; choose another folder.")
     path.write_text(text, encoding="utf-8")
 
 
@@ -322,7 +323,7 @@ def _filled(kind: type[Any], values: dict[str, Any]) -> Any:
     defaults = kind()
     names = {item.name for item in fields(kind)}
     if unknown := sorted(set(values) - names):
-        raise ValueError(f"{kind.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(names))}.")
+        raise InputError(f"{kind.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(names))}.")
     built = {}
     for name, value in values.items():
         default = getattr(defaults, name)

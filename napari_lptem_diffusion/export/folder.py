@@ -14,11 +14,11 @@ from pathlib import Path
 from napari_lptem_diffusion.errors import InputError
 
 PROVENANCE = "provenance.json"
+_OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 _OURS = re.compile(
     r"particles/particle_\d+\.csv|(summary|msd|detections)\.csv|provenance\.json|settings\.toml|picture\.png"
+    r"|report\.html|overlay\.(mp4|gif)"
 )
-
-_SHOWING_THEM = ("report.html", "overlay.mp4", "overlay.gif")
 
 
 def check_output_folder(folder: str | Path, overwrite: bool = False) -> None:
@@ -33,7 +33,7 @@ def check_output_folder(folder: str | Path, overwrite: bool = False) -> None:
     with write_errors(folder):
         if folder.exists() and not folder.is_dir():
             raise InputError(f"The output folder {folder} is a file; a folder was expected.")
-        if not overwrite and folder.exists() and any(folder.iterdir()):
+        if not overwrite and folder.exists() and any(entry.name not in _OF_THE_SYSTEM for entry in folder.iterdir()):
             raise InputError(
                 f"The output folder {folder} is not empty; an empty or new one was expected, or leave to overwrite."
             )
@@ -45,8 +45,7 @@ def staged(folder: str | Path, overwrite: bool = False) -> Iterator[Path]:
     """Give an empty folder to write into, whose files move into *folder* when the block ends well.
 
     If the block or the move fails, *folder* is as it was. Files that an earlier export lists in its
-    provenance and that the new one does not write are removed, and so are its report and its overlay
-    movie, which would show other results; everything else in *folder* stays.
+    provenance and that the new one does not write are removed; everything else in *folder* stays.
 
     Raises
     ------
@@ -97,15 +96,12 @@ def _files(folder: Path) -> list[str]:
 
 
 def _listed(folder: Path) -> list[str]:
-    """Return the files that an earlier export wrote here, by its provenance, and what shows its results.
-
-    None if the provenance cannot be read.
-    """
+    """Return the files that an earlier export wrote here, by its provenance; nothing if that cannot be read."""
     try:
         listed = list(json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [name for name in listed if isinstance(name, str) and _OURS.fullmatch(name)] + list(_SHOWING_THEM)
+    return [name for name in listed if isinstance(name, str) and _OURS.fullmatch(name)]
 
 
 def check_output_file(path: str | Path, overwrite: bool = False) -> None:

@@ -104,7 +104,7 @@ def _input_files(paths: list[Path], progress: Progress | None, should_stop: Shou
             digest, size_bytes = _sha256(path, should_stop)
         except OSError as error:
             raise InputError(f"The movie file {path.name} can no longer be read: {error.strerror}.") from error
-        name = path.resolve().relative_to(home).as_posix()
+        name = (path.parent.resolve() / path.name).relative_to(home).as_posix()
         records.append({"name": name, "bytes": size_bytes, "sha256": digest})
     return records
 

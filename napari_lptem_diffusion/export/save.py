@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from napari_lptem_diffusion.export.figures import picture, save_figure
 from napari_lptem_diffusion.export.folder import PROVENANCE, staged
+from napari_lptem_diffusion.export.overlay import save_overlay_movie
 from napari_lptem_diffusion.export.provenance import provenance
+from napari_lptem_diffusion.export.report import save_report
 from napari_lptem_diffusion.export.tables import (
     detections_table,
     msd_table,
@@ -28,6 +30,8 @@ def save_analysis(
     overwrite: bool = False,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    report_page: bool = False,
+    overlay_movie: bool = False,
 ) -> Path:
     """Write the tables, the settings, the provenance and a picture of *analysis* into *folder*.
 
@@ -42,6 +46,8 @@ def save_analysis(
         removed, and everything else in the folder stays.
     overwrite : bool
     progress, should_stop : callable, optional
+    report_page, overlay_movie : bool
+        Write ``report.html`` and ``overlay.mp4`` too (``overlay.gif`` where the package ``av`` is missing).
 
     Returns
     -------
@@ -61,6 +67,10 @@ def save_analysis(
         (new / "settings.toml").write_text(analysis.settings.to_toml(), encoding="utf-8", newline="\n")
         save_figure(picture(analysis), new / "picture.png")
         files += ["settings.toml", "picture.png", PROVENANCE]
+        if report_page:
+            files.append(save_report(analysis, new / "report.html", progress, should_stop).name)
+        if overlay_movie:
+            files.append(save_overlay_movie(analysis, new / "overlay.mp4", progress, should_stop).name)
         record = provenance(analysis, files, progress, should_stop)
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (new / PROVENANCE).write_text(text, encoding="utf-8", newline="\n")

@@ -125,6 +125,24 @@ def test_a_track_that_never_moves_is_called_immobile(rng):
     assert np.isnan(found["mixing_ratio"][0])
 
 
+def test_a_track_without_consecutive_frames_is_not_judged(rng):
+    table = tracks_table([brownian(120, rng)], 0.1, rng)
+    motion = estimate_diffusion(table[table["frame"] % 3 == 0])
+    assert motion.particles["mixing_ratio"].isna().all()
+    assert not motion.particles["immobile"].any()
+
+
+def test_a_particle_seen_once_is_not_called_immobile(rng):
+    table = tracks_table([brownian(2, rng)], 0.1, rng)
+    assert not estimate_diffusion(table[table["frame"] == 0]).particles["immobile"].any()
+
+
+def test_noise_alone_says_nothing_of_the_mixture_and_is_called_immobile(rng):
+    found = estimate_diffusion(tracks_table([np.zeros((99, 2))] * 30, 0.3, rng)).particles
+    assert found["immobile"].mean() > 0.9
+    assert (found["mixing_ratio_high"] - found["mixing_ratio_low"]).median() > 0.5
+
+
 def test_long_tracks_and_many_tracks_are_judged(rng):
     long = estimate_diffusion(tracks_table([brownian(20_000, rng)], 0.1, rng))
     assert long.frames["alpha_fbm"].notna().all()
@@ -178,6 +196,10 @@ def test_telling_the_localization_error_changes_the_answer(rng):
         (lambda t: t.assign(x="left"), "Column 'x' .* 'left'"),
         (lambda t: pd.concat([t, t]), "twice in frame 0"),
         (lambda t: t.assign(localization_error=-1.0), "'localization_error' .* negative"),
+        (lambda t: t.assign(localization_error=np.inf), "'localization_error' .* infinite"),
+        (lambda t: t.assign(localization_error="?"), "'localization_error' .* '[?]'"),
+        (lambda t: t.assign(frame=t["frame"] * 10**12), "counted"),
+        (lambda t: t.assign(particle=2**53 + 1), "Column 'particle'"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused_in_one_sentence(rng, change, message):

@@ -46,6 +46,20 @@ def test_change_points_are_where_the_truth_changes_and_keep_their_distance():
         assert len(places) < 2 or int(places.diff().min()) >= 20
 
 
+def test_change_points_lie_evenly_however_many_there_are():
+    _, truth = _simulate(replace(CLEAN, switching=1.0), tracks=4000, frames=301)
+    for count in (1, 2):
+        rows = truth.change[truth.change.sum(1) == count]
+        assert float(rows.nonzero()[:, 1].float().mean()) == pytest.approx(150, abs=10)
+
+
+def test_of_a_track_that_never_moves_the_ratio_is_a_draw_from_its_prior():
+    _, truth = _simulate(replace(CLEAN, pure=1.0), tracks=3000, frames=30)
+    still = (truth.fbm_step2 + truth.ctrw_step2) == 0
+    assert int(still.sum()) > 20
+    assert float(truth.mixing_ratio[still][:, 0].std()) > 0.2
+
+
 def test_localization_error_is_as_large_as_told():
     population = replace(CLEAN, pure=1.0, error=(0.5, 0.5), error_unknown=0.0)
     observation, truth = _simulate(population, tracks=800)
@@ -81,7 +95,7 @@ def test_every_length_is_finite(frames):
 
 @pytest.mark.parametrize("kind", [*alternatives.TRAINED, *alternatives.UNSEEN])
 def test_other_kinds_of_motion_are_finite_and_move(kind):
-    steps = kind(50, 120, torch.Generator().manual_seed(0), torch.device("cpu"))
+    steps = alternatives.recorded(kind, torch.linspace(0, 1, 50), 120, torch.Generator().manual_seed(0))
     assert steps.shape == (50, 120, 2)
     assert bool(steps.isfinite().all())
     assert float(steps.square().mean()) > 0

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from napari_lptem_diffusion.diffusion.statistics import (
     covariance_diffusivity,
+    axis_diffusivity,
     lags_for,
     mean_squared_displacement,
     power_law,
@@ -50,6 +51,13 @@ def test_an_axis_that_turns_through_180_degrees_goes_on():
     seen = unwrap_axis(np.where(np.arange(60) == 7, np.nan, np.rad2deg(true) % 180))
     assert np.isnan(seen[7])
     assert np.isfinite(np.delete(seen, 7)).all()
+
+
+def test_an_axis_that_turns_too_far_between_frames_gets_no_diffusivity():
+    rng = np.random.default_rng(2)
+    slow = np.rad2deg(rng.normal(0, 0.2, 500).cumsum()) % 180
+    assert axis_diffusivity(slow).value == pytest.approx(0.02, rel=0.2)
+    assert np.isnan(axis_diffusivity(rng.uniform(0, 180, 500)).value)
 
 
 @given(st.integers(2, 5000))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from napari_lptem_diffusion import InputError
 from napari_lptem_diffusion.diffusion.network import Architecture, load_network
 from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
 
@@ -40,7 +41,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
 
 def test_a_folder_with_another_run_is_refused(tmp_path):
     train(TINY, tmp_path, say=lambda line: None, stop_at=1)
-    with pytest.raises(ValueError, match="another configuration"):
+    with pytest.raises(InputError, match="another configuration"):
         train(replace(TINY, seed=2), tmp_path, say=lambda line: None)
 
 
@@ -50,5 +51,5 @@ def test_a_configuration_is_read_from_toml_and_unknown_names_are_refused(tmp_pat
     config = TrainingConfig.from_toml(path)
     assert (config.steps, config.population.error, config.architecture.width) == (5, (0.1, 0.2), 24)
     path.write_text("stepps = 5\n")
-    with pytest.raises(ValueError, match="stepps"):
+    with pytest.raises(InputError, match="stepps"):
         TrainingConfig.from_toml(path)
