@@ -164,12 +164,16 @@ def _say_what_was_found(analysis: Analysis, folder: Path) -> None:
     interval = movie.calibration.frame_interval_s
     print(f"  frame interval: {_with_source(interval, 's', movie.calibration.frame_interval_source)}")
     judged = int(particles["mixing_ratio"].notna().sum())
-    print(f"Found {len(analysis.detections)} rods in frames and {len(particles)} tracks, {judged} of them judged.")
+    print(f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods), {judged} of them judged.")
+    if particles.empty:
+        print("  No rod was followed: try a lower --threshold-sigma, or --rods-are bright.")
     columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
     for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
         said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
-        if math.isnan(ratio):
-            said = "never moves" if immobile else "too short to judge"
+        if immobile:
+            said = "immobile: moves no more than its localization error"
+        elif math.isnan(ratio):
+            said = "too short to judge"
         print(f"  particle {particle}: {seen} frames, {said}")
     for lap in analysis.times:
         print(f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s")

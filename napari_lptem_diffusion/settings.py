@@ -7,13 +7,17 @@ Each field has a title, a help text, its bounds and, where it has one, its unit.
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_lptem_diffusion.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def _field(default: Any, title: str, help_text: str, unit: str = "", **bounds: Any) -> Any:
@@ -23,7 +27,7 @@ def _field(default: Any, title: str, help_text: str, unit: str = "", **bounds: A
 class StageSettings(BaseModel):
     """Immutable settings of one stage; unknown names are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MovieSettings(StageSettings):
@@ -63,6 +67,14 @@ class DetectionSettings(StageSettings):
     rod_width_px: Annotated[float, Field(ge=2, le=500)] | None = _field(
         None, "Rod width", "Width of the rods. Empty: measured in the movie.", "px"
     )
+
+    @model_validator(mode="after")
+    def _longer_than_wide(self) -> DetectionSettings:
+        if self.rod_length_px is not None and self.rod_width_px is not None and self.rod_length_px < self.rod_width_px:
+            raise ValueError(
+                f"a rod is at least as long as it is wide, not {self.rod_length_px} by {self.rod_width_px}"
+            )
+        return self
 
 
 class LinkingSettings(StageSettings):
@@ -144,6 +156,19 @@ class Settings(StageSettings):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{source}: {name} = {first['input']!r}: {first['msg'].lower()}.") from error
+            raise InputError(f"{source}: {_in_words(error.errors()[0])}.") from error
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """Say in half a sentence what a setting was and what was expected."""
+    stage, *rest = (str(part) for part in error["loc"])
+    name = rest[0] if rest else stage
+    if error["type"] == "extra_forbidden":
+        model = Settings.model_fields[stage].annotation if rest else Settings
+        known = list(model.model_fields) if model is not None else []
+        near = get_close_matches(name, known, n=1) or [", ".join(known)]
+        return f"there is no setting {'.'.join([stage, *rest])}; {near[0]} was expected"
+    if error["type"] == "value_error":
+        return f"{stage}: {error['ctx']['error']}"
+    expected = error["msg"].removeprefix("Input should be ").split(", unable")[0]
+    return f"{stage}.{name} is {error['input']!r}; {expected} was expected"

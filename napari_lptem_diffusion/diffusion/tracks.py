@@ -143,7 +143,8 @@ def _on_grid(particle: int, rows: pd.DataFrame) -> Track:
     place = frame - frame[0]
     if place[-1] >= _LONGEST_SPAN:
         raise InputError(
-            f"Particle {particle} spans frames {frame[0]} to {frame[-1]}; frames are counted, up to {_LONGEST_SPAN} a track."
+            f"Particle {particle} spans frames {frame[0]} to {frame[-1]}; frames are counted, "
+            f"up to {_LONGEST_SPAN} a track."
         )
     grid = np.full((place[-1] + 1, 4), np.nan)
     grid[place] = rows[["x", "y", "localization_error", "angle_deg"]].to_numpy()

@@ -30,7 +30,8 @@ def test_pure_walks_without_error_stand_still_between_jumps():
     observation, truth = _simulate(replace(CLEAN, pure=1.0))
     still = (observation.positions.diff(dim=1).square().sum(-1) < 1e-12).float().mean(1)
     is_ctrw = truth.mixing_ratio[:, 0] == 0
-    assert float(still[~is_ctrw].max()) == 0
+    is_fbm = truth.mixing_ratio[:, 0] == 1
+    assert float(still[is_fbm].max()) == 0
     assert float(still[is_ctrw].min()) > 0
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_lptem_diffusion.diffusion.statistics import (
-    covariance_diffusivity,
     axis_diffusivity,
+    covariance_diffusivity,
     lags_for,
     mean_squared_displacement,
     power_law,
