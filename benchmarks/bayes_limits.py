@@ -8,35 +8,45 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from reference_tracks import fbm_covariance
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import eigh
+from scipy.special import logsumexp
 
 Floats = NDArray[np.float64]
 ALPHA = np.linspace(0.1, 1.0, 61)[:-1] + 0.0075
 
 
-def fbm_medians(tracks: list[Floats], error_in_steps: float) -> Floats:
-    """Posterior medians of alpha, the localization error known in units of the step, the step itself unknown.
+def fbm_medians(tracks: list[Floats], sigma: float) -> Floats:
+    """Posterior medians of alpha, the localization error known in px, the step unknown, log-uniform over three decades.
 
-    The displacements are Gaussian with covariance C(alpha) + s^2 (2 on the diagonal, -1 beside it); the step is
-    integrated out with the prior 1/step.
+    The displacements are Gaussian with covariance step^2 C(alpha) + sigma^2 (2 on the diagonal, -1 beside it), which
+    the generalised eigenvectors of the two matrices make diagonal for every step at once.
     """
     steps = len(tracks[0]) - 1
     noise = 2 * np.eye(steps) - np.eye(steps, k=1) - np.eye(steps, k=-1)
     both_axes = np.concatenate([np.diff(track, axis=0) for track in tracks], axis=1)
+    variances = 10 ** np.linspace(-3, 3, 121) if sigma else np.ones(1)
     log_likelihood = np.empty((len(ALPHA), len(tracks)))
     for row, alpha in enumerate(ALPHA):
-        factor = cho_factor(fbm_covariance(alpha, steps) + error_in_steps**2 * noise, lower=True)
-        quadratic = (both_axes * cho_solve(factor, both_axes)).sum(0).reshape(-1, 2).sum(1)
-        log_likelihood[row] = -2 * np.log(np.diag(factor[0])).sum() - steps * np.log(quadratic)
+        share, vectors = eigh(fbm_covariance(alpha, steps), noise)
+        squared = (vectors.T @ both_axes).reshape(steps, -1, 2) ** 2
+        if sigma:
+            spread = variances[:, None] * share + sigma**2
+            by_step = -np.log(spread).sum(1)[:, None] - np.einsum("vs,sta->vt", 0.5 / spread, squared)
+        else:  # the step is integrated out in closed form
+            quadratic = np.einsum("s,sta->t", 1 / share, squared)
+            by_step = -np.log(share).sum() - steps * np.log(quadratic)[None]
+        log_likelihood[row] = logsumexp(by_step, axis=0)
     return _medians(log_likelihood)
 
 
 def ctrw_medians(tracks: list[Floats], cells: int = 24) -> Floats:
-    """Posterior medians of alpha from the frames in which jumps were seen, without error.
+    """Posterior medians of alpha from the frames in which jumps were seen, without error, given that there is one.
 
     Waits are Pareto from one frame; the time of the last jump within its frame is carried along on a grid.
     """
-    return _medians(np.stack([_ctrw_log_likelihood(track, cells) for track in tracks], axis=1))
+    log_likelihood = np.stack([_ctrw_log_likelihood(track, cells) for track in tracks], axis=1)
+    some_jump = 1 - (len(tracks[0]) - 1.0) ** -ALPHA
+    return _medians(log_likelihood - np.log(some_jump)[:, None])
 
 
 def _ctrw_log_likelihood(track: Floats, cells: int) -> Floats:

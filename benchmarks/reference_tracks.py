@@ -20,6 +20,12 @@ def fbm_steps(alpha: float, steps: int, rng: np.random.Generator) -> Floats:
     return np.linalg.cholesky(fbm_covariance(alpha, steps)) @ rng.standard_normal((steps, 2))
 
 
+def exposed_fbm_steps(alpha: float, steps: int, rng: np.random.Generator, moments: int = 8) -> Floats:
+    """``(steps, 2)`` displacements of FBM whose positions are means over the whole frame, by fine steps."""
+    fine = fbm_steps(alpha, (steps + 1) * moments, rng) * moments ** (-alpha / 2)
+    return np.diff(fine.cumsum(0).reshape(steps + 1, moments, 2).mean(1), axis=0)
+
+
 def ctrw_steps(alpha: float, steps: int, rng: np.random.Generator) -> Floats:
     """``(steps, 2)`` displacements of a CTRW that waits at least one frame (Pareto), from a renewal, jump by jump."""
     out = np.zeros((steps, 2))

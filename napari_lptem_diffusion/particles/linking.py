@@ -38,14 +38,17 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     Returns
     -------
     float
-        px; the user's where there is one.
+        px; the user's where there is one. Either is shortened, with an `InputWarning`, where most rods have others
+        within it.
     """
-    if settings.search_range_px is not None:
-        return settings.search_range_px
     if detections.empty:
-        return 1.0
-    most = _MOST_LENGTHS * float(detections["length"].median())
+        return settings.search_range_px or 1.0
     ordered = detections.sort_values("frame", kind="stable")
+    return _affordable(ordered, settings.search_range_px or _as_far_as_density_allows(ordered))
+
+
+def _as_far_as_density_allows(ordered: pd.DataFrame) -> float:
+    most = _MOST_LENGTHS * float(ordered["length"].median())
     distances = [_nearest(xy) for _, xy in _positions_by_frame(ordered) if len(xy) > 1]
     if not distances:
         return most
@@ -83,7 +86,7 @@ def link(
     """
     settings = settings or LinkingSettings()
     ordered = detections.sort_values("frame", kind="stable", ignore_index=True)
-    reach = _affordable(ordered, search_range_px(ordered, settings))
+    reach = search_range_px(ordered, settings)
     pieces = _link_frames(ordered, reach, progress, should_stop)
     particle = _without_doubles(ordered, _joined(ordered, pieces, reach, settings.memory_frames))
     particle = _renumbered(particle, settings.minimum_frames)
@@ -104,8 +107,8 @@ def _positions_by_frame(detections: pd.DataFrame) -> Iterator[tuple[int, Positio
 
 def _affordable(ordered: pd.DataFrame, reach: float) -> float:
     """Shorten a range within which most rods have others: nobody could tell them apart, and it would not end."""
-    positions = [xy for _, xy in _positions_by_frame(ordered) if len(xy)] if len(ordered) else []
-    rods = max(sum(len(xy) for xy in positions), 1)
+    positions = [xy for _, xy in _positions_by_frame(ordered) if len(xy)]
+    rods = sum(len(xy) for xy in positions)
     shorter = reach
     while sum(_pairs_within(xy, shorter) for xy in positions) > _MOST_NEIGHBOURS * rods / 2:
         shorter *= 0.8
@@ -138,6 +141,8 @@ def _link_frames(
         return _run_trackpy(ordered, reach, options, total, progress, should_stop)
     except trackpy.SubnetOversizeException:
         # Even a tenth of the range connects too many rods to try every combination: leave those unlinked.
+        message = f"Too many rods lie within reach of each other: only moves up to {_ADAPTIVE_STOP * reach:.1f} px are linked."
+        warnings.warn(message, InputWarning, stacklevel=3)
         options = {"link_strategy": "drop"}
         return _run_trackpy(ordered, _ADAPTIVE_STOP * reach, options, total, progress, should_stop)
 

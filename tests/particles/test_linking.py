@@ -98,7 +98,7 @@ def test_search_range_follows_density_unless_given():
     sparse, dense = walkers(4, 5, 1.0, 100), walkers(4, 5, 1.0, 20)
     assert search_range_px(sparse, LinkingSettings()) == pytest.approx(50, rel=0.1)
     assert search_range_px(dense, LinkingSettings()) == pytest.approx(10, rel=0.2)
-    assert search_range_px(dense, LinkingSettings(search_range_px=33)) == 33
+    assert search_range_px(sparse, LinkingSettings(search_range_px=33)) == 33
 
 
 def test_a_crowd_is_linked_over_less_and_says_so():
