@@ -141,7 +141,8 @@ def _link_frames(
         return _run_trackpy(ordered, reach, options, total, progress, should_stop)
     except trackpy.SubnetOversizeException:
         # Even a tenth of the range connects too many rods to try every combination: leave those unlinked.
-        message = f"Too many rods lie within reach of each other: only moves up to {_ADAPTIVE_STOP * reach:.1f} px are linked."
+        farthest = _ADAPTIVE_STOP * reach
+        message = f"Too many rods lie within reach of each other: only moves up to {farthest:.1f} px are linked."
         warnings.warn(message, InputWarning, stacklevel=3)
         options = {"link_strategy": "drop"}
         return _run_trackpy(ordered, _ADAPTIVE_STOP * reach, options, total, progress, should_stop)

@@ -143,9 +143,19 @@ def test_noise_alone_says_nothing_of_the_mixture_and_is_called_immobile(rng):
     assert (found["mixing_ratio_high"] - found["mixing_ratio_low"]).median() > 0.5
 
 
+def test_motion_blur_is_seen_through(rng):
+    alpha = rng.uniform(0.3, 1, 30)
+    fine = [antipersistent(8 * 100 + 1, a, rng) * 8 ** (-a / 2) for a in alpha]
+    steps = [np.diff(path.cumsum(0).reshape(100, 8, 2).mean(1), axis=0) for path in fine]
+    found = estimate_diffusion(tracks_table(steps, 0.1, rng), DiffusionSettings(exposure_fraction=1)).particles
+    assert np.abs(found["alpha_fbm"] - alpha).mean() < 0.15
+    assert ((found["alpha_fbm_low"] <= alpha) & (alpha <= found["alpha_fbm_high"])).mean() > 0.8
+    assert found["k_fbm"].median() == pytest.approx(0.5, rel=0.15)
+
+
 def test_long_tracks_and_many_tracks_are_judged(rng):
-    long = estimate_diffusion(tracks_table([brownian(20_000, rng)], 0.1, rng))
-    assert long.frames["alpha_fbm"].notna().all()
+    long = estimate_diffusion(tracks_table([brownian(20_000, rng)], 0.1, rng), SHARP)
+    assert np.abs(long.frames["alpha_fbm"] - 1).mean() < 0.1
     many = estimate_diffusion(tracks_table([brownian(16, rng) for _ in range(2000)], 0.1, rng))
     assert many.particles["alpha_fbm"].notna().all()
 
