@@ -1,7 +1,8 @@
-"""Run every benchmark and write docs/benchmarks.md: python benchmarks/write_docs.py."""
+"""Run benchmarks and write what they print into docs/benchmarks/: python benchmarks/write_docs.py [NAME ...]."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -9,24 +10,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = {
-    "Detection and tracking": "detection.py",
-    "Motion": "diffusion.py",
-    "Throughput": "throughput.py",
-}
+TITLES = {"detection": "Detection and tracking", "diffusion": "Motion", "throughput": "Throughput"}
 
 
 def main() -> None:
-    parts = [
-        "# Benchmarks",
-        "Written by `make benchmarks`; every table by the command above it. "
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}.",
-    ]
-    for title, script in BENCHMARKS.items():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=list(TITLES), default=list(TITLES))
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    for name in parser.parse_args().names:
+        script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
-        run = subprocess.run([sys.executable, ROOT / "benchmarks" / script], check=True, capture_output=True, text=True)
-        parts += [f"## {title}", f"    python benchmarks/{script}", run.stdout.strip()]
-    (ROOT / "docs" / "benchmarks.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        run = subprocess.run([sys.executable, ROOT / script], check=True, stdout=subprocess.PIPE, text=True)
+        text = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}` ({machine}).\n\n{run.stdout.strip()}\n"
+        (ROOT / "docs" / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

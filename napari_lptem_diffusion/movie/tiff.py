@@ -61,6 +61,8 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
         raise
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    except TiffFileError as error:
+        raise InputError(f"{path.name} holds no TIFF image that can be read; a TIFF stack was expected.") from error
     except Exception as error:  # in a damaged file tifffile trips over almost anything
         raise InputError(f"{path.name} cannot be read as TIFF ({one_line(error)}).") from error
 
