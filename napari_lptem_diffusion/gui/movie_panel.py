@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
@@ -46,6 +47,7 @@ class MoviePanel(QWidget):
         self._viewer = viewer
         self.image: Image | None = None
         self.movie: Movie | None = None
+        self._typed: WeakKeyDictionary[Image, MovieSettings] = WeakKeyDictionary()
         self.form = SettingsForm(settings)
         self.form.changed.connect(self._on_calibration)
         self._choice = QComboBox()
@@ -103,6 +105,9 @@ class MoviePanel(QWidget):
     def _choose(self, image: Image | None) -> None:
         if image is self.image:
             return
+        if self.image is not None:  # what was typed belongs to the movie that is left
+            self._typed[self.image] = self.settings
+            self.form.set_settings(MovieSettings() if image is None else self._typed.get(image, MovieSettings()))
         self.image = image
         self.movie = None
         try:

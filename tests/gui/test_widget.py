@@ -329,3 +329,19 @@ def test_the_table_sorts_thousands_of_particles_by_value(widget):
     shown = [int(table.model().index(place, 0).data()) for place in range(5000)]
     assert shown == list(many.sort_values("mixing_ratio", ascending=False)["particle"])
     assert table.model().index(0, 2).data(Qt.ItemDataRole.ToolTipRole).endswith("(central 90 %)")
+
+
+def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
+    first = viewer.layers["rods.tif"]
+    shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
+    shown.find_form.rows["rod_length_px"].value_widget.value = 21.0
+    second = shown.show_movie(Movie.from_array(frames, name="second"))
+    assert shown.settings.movie.pixel_size_nm is None
+    assert shown.movie_panel.calibrated().calibration.pixel_size_nm is None
+    assert shown.settings.detection.rod_length_px == 21
+    viewer.layers.selection.active = first
+    assert shown.settings.movie.pixel_size_nm == 5
+    assert shown.export_panel.analysis.settings.movie.pixel_size_nm == 5
+    viewer.layers.remove(first)
+    assert shown.movie_panel.image is second
+    assert shown.settings.movie.pixel_size_nm is None
