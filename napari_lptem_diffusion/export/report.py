@@ -31,7 +31,12 @@ _PICTURE_CAPTION = (
     "no value, because the track is too short for the network or the rod was not seen."
 )
 
-_K_UNIT_WORDS = {"um2_per_s_alpha": "µm²/s^α", "px2_per_frame_alpha": "px²/frame^α"}
+_K_UNIT_WORDS = {
+    "um2_per_s_alpha": "µm²/s^α",
+    "px2_per_frame_alpha": "px²/frame^α",
+    "um2_per_s": "µm²/s",
+    "px2_per_frame": "px²/frame",
+}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5b6775; --line: #dfe4ea; --paper: #fff; --flag: #b3261e; }
@@ -135,16 +140,16 @@ def _particles(analysis: Analysis) -> str:
     particles = summary_table(analysis)
     if particles.empty:
         return "<p>No rod was followed in this movie.</p>"
-    unit = k_unit(analysis.movie.calibration)
-    unit_words = _K_UNIT_WORDS[unit]
-    head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW", f"K FBM, {unit_words}", f"K CTRW, {unit_words}"]
+    units = {name: k_unit(name, analysis.movie.calibration) for name in ("k_fbm", "k_ctrw")}
+    head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW"]
+    head += [f"K FBM, {_K_UNIT_WORDS[units['k_fbm']]}", f"K CTRW, {_K_UNIT_WORDS[units['k_ctrw']]}"]
     head += ["Changes at frame", "Model mismatch"]
     listed = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(_LISTED_PARTICLES)
     rows = []
     for row in listed.to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
         cells += [_interval(row, name, "", ".2f") for name in ("mixing_ratio", "alpha_fbm", "alpha_ctrw")]
-        cells += [_interval(row, name, f"_{unit}", ".2g") for name in ("k_fbm", "k_ctrw")]
+        cells += [_interval(row, name, f"_{unit}", ".2g") for name, unit in units.items()]
         cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     header = "".join(f"<th>{name}</th>" for name in head)
@@ -153,8 +158,9 @@ def _particles(analysis: Analysis) -> str:
     return (
         f'<div class="wide"><table><tr>{header}</tr>\n' + "\n".join(rows) + "</table></div>\n"
         '<p class="soft">Longest tracks first, each over its whole length. An exponent means little where its part '
-        "carries little of the motion: its interval is then wide. Model mismatch, 0 to 1: how unlike any mixture of "
-        f"FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
+        "carries little of the motion: its interval is then wide. K CTRW is the apparent diffusivity of the jumps "
+        "over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how unlike "
+        f"any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
     )
 
 

@@ -26,7 +26,7 @@ _LENGTHS = (
     "localization_error_along",
     "localization_error_across",
 )
-_K_ALPHA = {f"k_{part}{end}": f"alpha_{part}" for part in ("fbm", "ctrw") for end in ("", "_low", "_high")}
+_K = tuple(f"k_{part}{end}" for part in ("fbm", "ctrw") for end in ("", "_low", "_high"))
 _RATES = ("rotational_diffusion", "rotational_diffusion_error")
 
 
@@ -45,8 +45,9 @@ def with_units(table: pd.DataFrame, calibration: Calibration) -> pd.DataFrame:
     DataFrame
         With the same rows and index. Lengths become ``_px`` and, if the pixel size is known, ``_nm`` beside it;
         ``frame`` gains ``time_s`` and ``lag`` becomes ``lag_frames`` and ``lag_s`` if the interval is known;
-        ``msd`` becomes ``msd_um2`` or ``msd_px2``; rates become per s or per frame. ``k_fbm`` and ``k_ctrw`` need
-        both numbers: um^2/s^alpha or px^2/frame^alpha. Other columns are left as they are.
+        ``msd`` becomes ``msd_um2`` or ``msd_px2``; rates become per s or per frame. K needs both numbers: ``k_fbm``
+        becomes um^2/s^alpha or px^2/frame^alpha and ``k_ctrw`` um^2/s or px^2/frame. Other columns are left as
+        they are.
     """
     columns: dict[str, pd.Series] = {}
     for name in table.columns:
@@ -67,11 +68,22 @@ def k_um2_per_s_alpha(
     return k_px2_per_frame_alpha * pixel_size_um**2 / frame_interval_s**alpha
 
 
-def k_unit(calibration: Calibration) -> str:
-    """Return the unit of K as it ends the names of columns."""
+def k_um2_per_s(k_px2_per_frame: pd.Series, pixel_size_nm: float, frame_interval_s: float) -> pd.Series:
+    """Return the apparent diffusion coefficient of the CTRW part in um^2/s.
+
+    The time-averaged MSD of one CTRW trajectory grows as the lag itself, whatever alpha_ctrw (weak ergodicity
+    breaking; He, Burov, Metzler and Barkai, Phys. Rev. Lett. 101, 058101, 2008), hence time enters with the power 1.
+    """
+    pixel_size_um = pixel_size_nm / _NM_PER_UM
+    return k_px2_per_frame * pixel_size_um**2 / frame_interval_s
+
+
+def k_unit(name: str, calibration: Calibration) -> str:
+    """Return the unit of *name*, ``k_fbm`` or ``k_ctrw`` with any ending, as it ends the names of columns."""
+    power = "_alpha" if name.startswith("k_fbm") else ""
     if calibration.pixel_size_nm is None or calibration.frame_interval_s is None:
-        return "px2_per_frame_alpha"
-    return "um2_per_s_alpha"
+        return f"px2_per_frame{power}"
+    return f"um2_per_s{power}"
 
 
 def time_axis(frames: pd.Series, calibration: Calibration) -> tuple[pd.Series, str]:
@@ -84,7 +96,7 @@ def time_axis(frames: pd.Series, calibration: Calibration) -> tuple[pd.Series, s
 def _converter(name: str) -> Callable[[str, pd.DataFrame, Calibration], dict[str, pd.Series]]:
     if name in _LENGTHS:
         return _length
-    if name in _K_ALPHA:
+    if name in _K:
         return _k
     if name in _RATES:
         return _rate
@@ -129,8 +141,10 @@ def _rate(name: str, table: pd.DataFrame, calibration: Calibration) -> dict[str,
 
 
 def _k(name: str, table: pd.DataFrame, calibration: Calibration) -> dict[str, pd.Series]:
-    column = f"{name}_{k_unit(calibration)}"
+    column = f"{name}_{k_unit(name, calibration)}"
     pixel_size_nm, frame_interval_s = calibration.pixel_size_nm, calibration.frame_interval_s
     if pixel_size_nm is None or frame_interval_s is None:
         return {column: table[name]}
-    return {column: k_um2_per_s_alpha(table[name], table[_K_ALPHA[name]], pixel_size_nm, frame_interval_s)}
+    if name.startswith("k_ctrw"):
+        return {column: k_um2_per_s(table[name], pixel_size_nm, frame_interval_s)}
+    return {column: k_um2_per_s_alpha(table[name], table["alpha_fbm"], pixel_size_nm, frame_interval_s)}

@@ -74,6 +74,7 @@ def test_summary_has_one_row_per_particle_in_physical_units(analysis, exported):
     assert read["particle"].tolist() == particles["particle"].tolist()
     expected = particles["k_fbm"] * 0.002**2 / 0.0125 ** particles["alpha_fbm"]
     np.testing.assert_allclose(read["k_fbm_um2_per_s_alpha"], expected, rtol=1e-8)
+    np.testing.assert_allclose(read["k_ctrw_um2_per_s"], particles["k_ctrw"] * 0.002**2 / 0.0125, rtol=1e-8)
     assert read.loc[1, "change_points"] == 30
 
 
