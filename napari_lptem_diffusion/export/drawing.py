@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, PALEST, ColourScale
+from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, ColourScale, greyed
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.movie import Movie
@@ -21,7 +21,6 @@ _SAMPLED_PIXELS = 512
 """Along the longer side, for the contrast."""
 _SHADING_SHARE = 12
 """Illumination varies over a length of one part in so many of the picture: far more than a rod."""
-_MID_GREY = "#6e6e6e"
 _WHITE = 190
 
 
@@ -35,13 +34,13 @@ class Tracks:
         Frame at the end of the piece.
     xy : (pieces, 2, 2) array
         Start and end of the piece, each (x, y) in px.
-    rgba : (pieces, 4) array
-        Colour of the value at the end of the piece, paler where it is uncertain; `NO_VALUE_RGB` across a gap.
+    rgb : (pieces, 3) array
+        Colour of the value at the end of the piece, greyer where it is uncertain; `NO_VALUE_RGB` across a gap.
     """
 
     frame: NDArray[np.int64]
     xy: NDArray[np.float64]
-    rgba: NDArray[np.float64]
+    rgb: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,10 @@ class Display:
         return grey
 
 
-def rgba_of(rods: pd.DataFrame, scale: ColourScale) -> NDArray[np.float64]:
-    """Return (rods, 4): the colour of each rod's value, its opacity from the 90 % interval."""
+def rgb_of(rows: pd.DataFrame, scale: ColourScale) -> NDArray[np.float64]:
+    """Return (rows, 3) sRGB: the colour of each row's value, greyer the wider its 90 % interval."""
     name = scale.column
-    opacity = scale.opacity(rods[f"{name}_low"], rods[f"{name}_high"])
-    return np.column_stack([scale.rgb(rods[name]), opacity])
+    return greyed(scale.rgb(rows[name]), scale.certainty(rows[f"{name}_low"], rows[f"{name}_high"]))
 
 
 def tracks_of(rods: pd.DataFrame, scale: ColourScale) -> Tracks:
@@ -79,10 +77,10 @@ def tracks_of(rods: pd.DataFrame, scale: ColourScale) -> Tracks:
     particle, frame = rods["particle"].to_numpy(), rods["frame"].to_numpy()
     joined = np.flatnonzero(particle[1:] == particle[:-1])
     xy = rods[["x", "y"]].to_numpy(float)
-    rgba = rgba_of(rods, scale)[joined + 1]
+    rgb = rgb_of(rods, scale)[joined + 1]
     across_gap = frame[joined + 1] - frame[joined] > 1
-    rgba[across_gap] = (*NO_VALUE_RGB, PALEST)
-    return Tracks(frame[joined + 1], np.stack([xy[joined], xy[joined + 1]], axis=1), rgba)
+    rgb[across_gap] = NO_VALUE_RGB
+    return Tracks(frame[joined + 1], np.stack([xy[joined], xy[joined + 1]], axis=1), rgb)
 
 
 def display_of(movie: Movie) -> Display:
@@ -165,12 +163,8 @@ def draw_scale_bar(axes: Any, shape_yx: tuple[int, int], pixel_size_nm: float | 
 
 def draw_legend(axes: Any, scale: ColourScale, ink: str, size_pt: float) -> None:
     """Fill the matplotlib *axes* with the colour scale: certain above, uncertain below, its ends in words."""
-    colours = scale.table()
-    opacity = np.linspace(1.0, PALEST, 16)
-    bar = np.empty((len(opacity), len(colours), 4))
-    bar[..., :3] = colours
-    bar[..., 3] = opacity[:, None]
-    axes.set_facecolor(_MID_GREY)
+    certainty = np.linspace(1.0, 0.0, 16)
+    bar = greyed(scale.table(), certainty[:, None])
     axes.imshow(bar, aspect="auto", extent=(scale.low, scale.high, 0, 1), interpolation="nearest")
     axes.set_yticks([])
     ticks = (scale.low, (scale.low + scale.high) / 2, scale.high)
@@ -181,4 +175,4 @@ def draw_legend(axes: Any, scale: ColourScale, ink: str, size_pt: float) -> None
     text = {"transform": axes.transAxes, "color": ink, "fontsize": size_pt}
     axes.text(-0.03, 0.5, scale.low_word, ha="right", va="center", weight="bold", **text)
     axes.text(1.03, 0.5, scale.high_word, ha="left", va="center", weight="bold", **text)
-    axes.text(0.5, 1.15, f"{scale.title}  (paler: less certain)", ha="center", va="bottom", **text)
+    axes.text(0.5, 1.15, f"{scale.title}  (greyer: less certain)", ha="center", va="bottom", **text)

@@ -19,7 +19,7 @@ from napari_lptem_diffusion.export.drawing import (
     draw_legend,
     draw_scale_bar,
     mean_frame,
-    rgba_of,
+    rgb_of,
     tracks_of,
 )
 from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
@@ -53,7 +53,7 @@ def picture(analysis: Analysis) -> Figure:
     rods = rods_with_motion(analysis)
     tracks = tracks_of(rods, MIXING_RATIO)
     axes.add_collection(LineCollection(list(tracks.xy), colors="black", linewidths=2.4, alpha=0.35))
-    axes.add_collection(LineCollection(list(tracks.xy), colors=tracks.rgba, linewidths=1.4, capstyle="round"))
+    axes.add_collection(LineCollection(list(tracks.xy), colors=tracks.rgb, linewidths=1.4, capstyle="round"))
     starts = rods.groupby("particle").head(1)
     for particle, x, y in starts[["particle", "x", "y"]].to_numpy():
         _number(axes, int(particle), x, y, on_the_left=x > 0.95 * width)
@@ -110,13 +110,8 @@ def msd_plot(analysis: Analysis) -> Figure:
     table = msd_table(analysis)
     lag = "lag_s" if "lag_s" in table else "lag_frames"
     msd = "msd_um2" if "msd_um2" in table else "msd_px2"
-    colour = dict(
-        zip(
-            analysis.motion.particles["particle"],
-            MIXING_RATIO.rgb(analysis.motion.particles["mixing_ratio"]),
-            strict=True,
-        )
-    )
+    particles = analysis.motion.particles
+    colour = dict(zip(particles["particle"], rgb_of(particles, MIXING_RATIO), strict=True))
     casing = [withStroke(linewidth=2.4, foreground=INK)]
     for particle, curve in table[table[msd] > 0].groupby("particle"):
         axes.loglog(curve[lag], curve[msd], color=colour[particle], linewidth=1.5, path_effects=casing)
@@ -191,7 +186,7 @@ def _ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
     times, _ = time_axis(rods["frame"], analysis.movie.calibration)
     width, _ = time_axis(pd.Series([1]), analysis.movie.calibration)
     axes.set_facecolor("#6e6e6e")
-    axes.bar(times, 1, width=float(width[0]), color=rgba_of(rods, MIXING_RATIO))
+    axes.bar(times, 1, width=float(width[0]), color=rgb_of(rods, MIXING_RATIO))
     axes.set(ylim=(0, 1), yticks=[])
     axes.tick_params(length=0)
     for spine in axes.spines.values():

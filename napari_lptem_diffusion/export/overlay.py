@@ -17,7 +17,7 @@ from napari_lptem_diffusion.export.drawing import (
     display_of,
     draw_legend,
     draw_scale_bar,
-    rgba_of,
+    rgb_of,
     tracks_of,
 )
 from napari_lptem_diffusion.export.palette import MIXING_RATIO
@@ -38,6 +38,7 @@ _PALE_INK = "#e6ebf0"
 _TAIL_FRAMES = 40
 _LABEL_PX = 36
 _OUTLINE_GAP_PX = 3.0
+_CASING_RGBA = (0.0, 0.0, 0.0, 0.6)
 
 
 def save_overlay_movie(
@@ -106,11 +107,11 @@ class OverlayCanvas:
         margin_px = 2 * _OUTLINE_GAP_PX / self._zoom
         around = rods.assign(length=rods["length"] + margin_px, width=rods["width"] + margin_px)
         outlines = _closed(rod_outlines(around)[..., ::-1])
-        _set_lines(self._outline, outlines, rgba_of(rods, MIXING_RATIO), np.full(len(rods), 1.9))
+        _set_lines(self._outline, outlines, rgb_of(rods, MIXING_RATIO), np.full(len(rods), 1.9))
         age = frame - self._tracks.frame
         tail = (age >= 0) & (age < _TAIL_FRAMES)
         thinning = 1 - age[tail] / _TAIL_FRAMES
-        _set_lines(self._tail, self._tracks.xy[tail], self._tracks.rgba[tail], 0.5 + 1.3 * thinning)
+        _set_lines(self._tail, self._tracks.xy[tail], self._tracks.rgb[tail], 0.5 + 1.3 * thinning)
         self._stamp.set_text(self._stamp_text(frame))
 
         self._pixels[:] = self._still
@@ -180,11 +181,9 @@ def _cased_lines(axes: Any) -> tuple[Any, Any]:
     return casing, lines
 
 
-def _set_lines(cased: tuple[Any, Any], xy: Any, rgba: NDArray[np.float64], width_pt: NDArray[np.float64]) -> None:
+def _set_lines(cased: tuple[Any, Any], xy: Any, rgb: NDArray[np.float64], width_pt: NDArray[np.float64]) -> None:
     casing, lines = cased
-    dark = np.zeros_like(rgba)
-    dark[:, 3] = 0.6 * rgba[:, 3]
-    for collection, colours, widths in ((casing, dark, width_pt + 1.0), (lines, rgba, width_pt)):
+    for collection, colours, widths in ((casing, _CASING_RGBA, width_pt + 1.0), (lines, rgb, width_pt)):
         collection.set_segments(xy)
         collection.set_color(colours)
         collection.set_linewidths(widths)

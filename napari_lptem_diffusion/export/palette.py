@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 NO_VALUE_RGB = (0.72, 0.72, 0.72)
-"""Colour of what has no value, such as a track too short for the network."""
+"""Colour of what has no value, such as a track too short for the network, or one of which nothing is known."""
 
 PALEST = 0.45
 """Opacity of a value about which nothing is known; never 0, so that the track stays visible."""
@@ -85,8 +85,8 @@ class ColourScale:
         painted: NDArray[np.float64] = np.where(known[..., None], colours, NO_VALUE_RGB)
         return painted
 
-    def opacity(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
-        """Return 1 for a value known exactly, down to `PALEST` for one about which nothing is known.
+    def certainty(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+        """Return 1 for a value known exactly, down to 0 for one about which nothing is known.
 
         Parameters
         ----------
@@ -95,9 +95,23 @@ class ColourScale:
             `NO_VALUE_RGB` says so already.
         """
         width = (np.asarray(high, dtype=float) - np.asarray(low, dtype=float)) / (self.high - self.low)
-        doubt = np.clip(np.nan_to_num(width) / _PRIOR_WIDTH, 0.0, 1.0)
-        opacity: NDArray[np.float64] = 1.0 - (1.0 - PALEST) * doubt
-        return opacity
+        certainty: NDArray[np.float64] = 1.0 - np.clip(np.nan_to_num(width) / _PRIOR_WIDTH, 0.0, 1.0)
+        return certainty
+
+    def opacity(self, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+        """Return `certainty` as an opacity from 1 to `PALEST`, for what does not overlap itself."""
+        return PALEST + (1.0 - PALEST) * self.certainty(low, high)
+
+
+def greyed(rgb: ArrayLike, certainty: ArrayLike) -> NDArray[np.float64]:
+    """Return (..., 3) sRGB *rgb* at *certainty* 1, on a straight way through Oklab to `NO_VALUE_RGB` at 0.
+
+    Colours are mixed rather than made translucent: translucent pieces of the track of a rod that stays where it is
+    lie on one another and add up to the full colour, however uncertain each is.
+    """
+    grey = oklab(NO_VALUE_RGB)
+    mixed = grey + np.asarray(certainty, dtype=float)[..., None] * (oklab(rgb) - grey)
+    return np.clip(_rgb_from_oklab(mixed), 0.0, 1.0)
 
 
 MIXING_RATIO = ColourScale("mixing_ratio", "Mixing ratio", 0.0, 1.0, "CTRW", "FBM", ("#ff8a1f", "#fff4e6", "#3fa2ff"))

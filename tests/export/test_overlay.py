@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_overlay_movie, video
-from napari_lptem_diffusion.export.drawing import display_of, rgba_of, scale_bar, tracks_of
+from napari_lptem_diffusion.export.drawing import display_of, scale_bar, tracks_of
 from napari_lptem_diffusion.export.overlay import OverlayCanvas
 from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, oklab
 from napari_lptem_diffusion.export.tables import rods_with_motion
@@ -168,16 +168,27 @@ def test_track_pieces_join_only_frames_of_the_same_particle_and_grey_out_gaps(an
     assert lengths_px.max() < 40, "a piece leads from one particle to another"
     mine = rods[rods["particle"] == GAP_PARTICLE].iloc[1:]
     start = int((rods["particle"] < GAP_PARTICLE).sum()) - GAP_PARTICLE
-    colours = tracks.rgba[start : start + len(mine)]
-    grey = (colours[:, :3] == NO_VALUE_RGB).all(axis=1)
+    grey = (tracks.rgb[start : start + len(mine)] == NO_VALUE_RGB).all(axis=1)
     assert mine["frame"][grey].tolist() == [GAP_FRAMES[-1] + 1]
 
 
-def test_what_is_less_certain_is_paler(analysis):
-    rods = rods_with_motion(analysis).head(2).copy()
-    rods["mixing_ratio_low"], rods["mixing_ratio_high"] = [0.9, 0.2], [0.95, 0.98]
-    sure, unsure = rgba_of(rods, MIXING_RATIO)[:, 3]
-    assert sure > unsure + 0.3
+def resting_rod_with_interval(analysis, low, high):
+    """The analysis with one rod only, which stays where it is and whose mixing ratio lies within *low* and *high*."""
+    tracks = analysis.tracks[analysis.tracks["particle"] == 0].assign(x=100.0, y=80.0)
+    frames = analysis.motion.frames[analysis.motion.frames["particle"] == 0]
+    frames = frames.assign(mixing_ratio=0.95, mixing_ratio_low=low, mixing_ratio_high=high)
+    return replace(analysis, tracks=tracks, motion=replace(analysis.motion, frames=frames))
+
+
+@pytest.mark.parametrize("frame", [0, 50])
+def test_what_is_uncertain_is_grey_however_much_overlaps(analysis, frame):
+    sure, unsure = (resting_rod_with_interval(analysis, low, high) for low, high in ((0.9, 1.0), (0.0, 1.0)))
+    colourful = []
+    for each in (sure, unsure):
+        picture = oklab(OverlayCanvas(each).draw(frame)[: ZOOM * SHAPE_YX[0]] / 255)
+        colourful.append(np.linalg.norm(picture[..., 1:], axis=-1).max())
+    assert colourful[0] > 0.08
+    assert colourful[1] < 0.01
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, PALEST, SCALES, oklab
+from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, PALEST, SCALES, greyed, oklab
 
 # Viénot, Brettel & Mollon (1999): what dichromats see, in linear sRGB.
 DICHROMATS = {
@@ -70,6 +70,23 @@ def test_opacity_falls_with_the_width_of_the_interval(scale):
     assert opacity[0] == 1
     assert opacity[-1] == pytest.approx(PALEST)
     assert (np.diff(opacity) <= 0).all()
+
+
+@EACH_SCALE
+def test_colours_turn_to_the_grey_of_no_value_in_even_steps(scale):
+    certainty = np.linspace(1, 0, 11)
+    for colour in scale.table(5):
+        way = greyed(np.tile(colour, (11, 1)), certainty)
+        np.testing.assert_allclose(way[[0, -1]], [colour, NO_VALUE_RGB], atol=1e-5)
+        steps = distance(way[1:], way[:-1])
+        assert steps.max() < 1.2 * steps.min()
+
+
+def test_an_uncertain_value_does_not_look_like_the_middle_of_the_scale():
+    low, high = np.array([0.3, 0.0]), np.array([0.7, 1.0])
+    for mixing_ratio in (0.05, 0.95):
+        shown = greyed(MIXING_RATIO.rgb([mixing_ratio] * 2), MIXING_RATIO.certainty(low, high))
+        assert distance(shown, MIXING_RATIO.rgb(0.5)).min() > 0.1
 
 
 def test_a_table_handed_out_can_be_changed_without_harm():
