@@ -26,6 +26,7 @@ FRAME_INTERVAL_S = 0.0125
 ROTATION_DEG = 5.0
 EDGE_PX = 16.0
 APART_PX = 34.0
+LEAST_JUMPS = 8  # with fewer a stretch shows nothing of its exponent
 SEED = 20
 
 IMAGING = Imaging(
@@ -95,9 +96,11 @@ def _regime_steps(regime: Regime, generator: torch.Generator) -> NDArray[np.floa
             mittag_leffler=torch.tensor([False]),
             age=torch.tensor([0.0]),
         )
-        _, ctrw = ctrw_increments(waiting, torch.tensor([False]), torch.zeros(1), moments, generator)
-        jumps = ctrw[0].double().numpy()
-        per_frame = jumps.reshape(regime.frames, MOMENTS, 2).sum(axis=1)
+        per_frame = np.zeros((regime.frames, 2))
+        while np.count_nonzero(per_frame.any(axis=1)) < LEAST_JUMPS:
+            _, ctrw = ctrw_increments(waiting, torch.tensor([False]), torch.zeros(1), moments, generator)
+            jumps = ctrw[0].double().numpy()
+            per_frame = jumps.reshape(regime.frames, MOMENTS, 2).sum(axis=1)
         wanted = regime.step_px**2 * (1 - regime.mixing_ratio)
         steps += jumps * np.sqrt(wanted / np.mean(per_frame**2))
     return steps
