@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_lptem_diffusion.progress import Progress, ShouldStop, Stopped
 
@@ -35,6 +35,17 @@ class Worker(WorkerBase):
         self._work = work
         self._last_report = (0.0, "")
 
+    def run(self) -> None:
+        """Run `work` and emit what came of it; called by Qt in the other thread.
+
+        Qt may delete the signals while the work runs, for the window was closed; nobody listens then.
+        """
+        try:
+            super().run()
+        except RuntimeError:
+            if not _is_deleted(self.signals):
+                raise
+
     def work(self) -> Any:
         """Run the work; called by Qt in the other thread."""
         try:
@@ -49,6 +60,15 @@ class Worker(WorkerBase):
         if message != last_message or done == total or now - last_time > _SECONDS_BETWEEN_REPORTS:
             self._last_report = (now, message)
             self.progressed.emit(done, total, message)
+
+
+def _is_deleted(signals: QObject) -> bool:
+    """Return whether Qt's half of *signals* is gone."""
+    try:
+        signals.objectName()
+    except RuntimeError:
+        return True
+    return False
 
 
 def announced_worker(work: Work, description: str) -> Worker:

@@ -2,6 +2,8 @@ import threading
 import time
 
 import pytest
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.gui.run_panel import RunPanel, Stage, duration_text
@@ -37,6 +39,32 @@ def test_reports_are_thinned_but_each_stage_and_each_end_comes_through(qtbot):
     assert (1000, 1000, "find") in reports
     assert (1000, 1000, "follow") in reports
     assert len(reports) < 400
+
+
+def delete(thing: QObject) -> None:
+    """Delete Qt's half of *thing* at once, as it is when a window closes."""
+    thing.deleteLater()
+    QApplication.sendPostedEvents(thing, QEvent.Type.DeferredDelete)
+
+
+def test_work_whose_window_is_closed_ends_quietly(qapp):
+    reached = []
+
+    def work(progress, should_stop):
+        report(progress, should_stop, 0, 2, "measuring")
+        delete(worker.signals)
+        reached.append("deleted")
+        report(progress, should_stop, 1, 2, "finding")
+        reached.append("went on")
+
+    worker = Worker(work)
+    worker.run()
+    assert reached == ["deleted"]
+
+
+def test_work_that_is_done_after_its_window_closed_ends_quietly(qapp):
+    worker = Worker(lambda progress, should_stop: delete(worker.signals))
+    worker.run()
 
 
 @pytest.fixture
