@@ -34,12 +34,12 @@ class MovieSettings(StageSettings):
     """What the user knows of the recording."""
 
     pixel_size_nm: Annotated[float, Field(gt=0, le=1e4)] | None = _field(
-        None, "Pixel size", "Size of one pixel. Empty: the value in the file, if it has one.", "nm"
+        None, "Pixel size", "Size of one pixel. Left to itself: the value in the file, if it has one.", "nm"
     )
     frame_interval_s: Annotated[float, Field(gt=0, le=1e5)] | None = _field(
         None,
         "Frame interval",
-        "Time from one frame to the next. Empty: the value in the file, if it has one.",
+        "Time from one frame to the next. Left to itself: the value in the file, if it has one.",
         "s",
     )
 
@@ -62,10 +62,10 @@ class DetectionSettings(StageSettings):
         le=50,
     )
     rod_length_px: Annotated[float, Field(ge=3, le=500)] | None = _field(
-        None, "Rod length", "Length of the rods from tip to tip. Empty: measured in the movie.", "px"
+        None, "Rod length", "Length of the rods from tip to tip. Left to itself: measured in the movie.", "px"
     )
     rod_width_px: Annotated[float, Field(ge=2, le=500)] | None = _field(
-        None, "Rod width", "Width of the rods. Empty: measured in the movie.", "px"
+        None, "Rod width", "Width of the rods. Left to itself: measured in the movie.", "px"
     )
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class LinkingSettings(StageSettings):
     search_range_px: Annotated[float, Field(gt=0, le=1000)] | None = _field(
         None,
         "Search range",
-        "Farthest that a rod moves from one frame to the next. Empty: as far as the density of rods allows.",
+        "Farthest that a rod moves from one frame to the next. Left to itself: as far as the density of rods allows.",
         "px",
     )
     memory_frames: int = _field(
@@ -109,7 +109,7 @@ class DiffusionSettings(StageSettings):
     localization_error_px: Annotated[float, Field(ge=0, le=100)] | None = _field(
         None,
         "Localization error",
-        "One standard deviation of a position along one axis. Empty: the tracks' own, which the "
+        "One standard deviation of a position along one axis. Left to itself: the tracks' own, which the "
         "detector measures for every rod and frame; unknown if they have none.",
         "px",
     )
