@@ -21,7 +21,8 @@ def main() -> None:
         script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
         run = subprocess.run([sys.executable, ROOT / script], check=True, stdout=subprocess.PIPE, text=True)
-        text = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}` ({machine}).\n\n{run.stdout.strip()}\n"
+        heading = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}` ({machine})."
+        text = f"{heading}\n\n{run.stdout.strip()}\n"
         (ROOT / "docs" / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
 
 
