@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
 from napari_lptem_diffusion.export.drawing import (
     display_of_image,
@@ -36,6 +37,9 @@ _PICTURE_WIDTH_IN = 8.0
 _LEGEND_HEIGHT_IN = 0.75
 _AVERAGED_FRAMES = 32
 _DOTS_PER_INCH = 150
+LABELLED_CURVES = 10
+_LABEL_HEIGHT = 0.05
+"""Least distance between labels of curves, as a share of the height of the axes."""
 
 
 def picture(analysis: Analysis) -> Figure:
@@ -98,13 +102,16 @@ def mixing_histogram(analysis: Analysis) -> Figure:
     counts, edges = np.histogram(values, bins=20, range=(0.0, 1.0))
     middles = (edges[1:] + edges[:-1]) / 2
     axes.bar(middles, counts, width=0.05, color=MIXING_RATIO.rgb(middles), edgecolor=INK, linewidth=0.6)
-    axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)", ylabel="Rods × frames")
+    axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)", ylabel="Number of rod-frames")
     _plain(axes)
     return figure
 
 
 def msd_plot(analysis: Analysis) -> Figure:
-    """Plot the time-averaged mean squared displacement of every particle, coloured by its mixing ratio."""
+    """Plot the time-averaged mean squared displacement of every particle in the colour of its mixing ratio.
+
+    The longest tracks are labelled with their particle, at most `LABELLED_CURVES` of them.
+    """
     figure = _figure(4.6, 3.2, layout="constrained")
     axes = figure.subplots()
     table = msd_table(analysis)
@@ -115,6 +122,8 @@ def msd_plot(analysis: Analysis) -> Figure:
     casing = [withStroke(linewidth=2.4, foreground=INK)]
     for particle, curve in table[table[msd] > 0].groupby("particle"):
         axes.loglog(curve[lag], curve[msd], color=colour[particle], linewidth=1.5, path_effects=casing)
+    longest = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(LABELLED_CURVES)
+    _label_ends(axes, table[table["particle"].isin(longest["particle"]) & (table[msd] > 0)], lag, msd)
     axes.set_xlabel("Lag (s)" if lag == "lag_s" else "Lag (frames)")
     axes.set_ylabel("MSD (µm²)" if msd == "msd_um2" else "MSD (px²)")
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -206,11 +215,41 @@ def _band(axes: Any, times: pd.Series, rods: pd.DataFrame, scale: ColourScale, c
         )
 
 
+def _label_ends(axes: Any, curves: pd.DataFrame, lag: str, msd: str) -> None:
+    """Write the particle of each curve to the right of the axes, level with its end, and lead there by a line."""
+    ends = curves.groupby("particle").tail(1).sort_values(msd)
+    axes.autoscale_view()
+    at = (axes.transScale + axes.transLimits).transform(ends[[lag, msd]].to_numpy(float))
+    levels = _apart(at[:, 1], _LABEL_HEIGHT)
+    for particle, end, level in zip(ends["particle"], at, levels, strict=True):
+        axes.annotate(
+            str(particle),
+            end,
+            (1.06, level),
+            xycoords=axes.transAxes,
+            textcoords=axes.transAxes,
+            va="center",
+            color=INK,
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": _FAINT, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 1},
+        )
+
+
+def _apart(levels: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Return the ascending *levels*, moved up as little as keeps each *least* above the one before, then centred."""
+    if not len(levels):
+        return levels
+    steps = least * np.arange(len(levels))
+    moved: NDArray[np.float64] = np.maximum.accumulate(levels - steps) + steps
+    moved -= (moved - levels).mean()
+    return moved
+
+
 def _heading(particle: int, row: pd.Series) -> str:
     heading = f"Particle {particle}: {row['frames']} frames"
     if np.isfinite(row["model_mismatch"]):
         heading += f", model mismatch {row['model_mismatch']:.2f}"
-    return heading
+    return heading + (", immobile" if row["immobile"] else "")
 
 
 def _plain(axes: Any) -> None:

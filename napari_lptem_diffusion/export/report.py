@@ -9,9 +9,18 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from napari_lptem_diffusion.export.figures import figure_bytes, mixing_histogram, msd_plot, picture, time_plot
+from napari_lptem_diffusion.export.figures import (
+    LABELLED_CURVES,
+    figure_bytes,
+    mixing_histogram,
+    msd_plot,
+    picture,
+    time_plot,
+)
 from napari_lptem_diffusion.export.folder import check_output_file, staged_file
 from napari_lptem_diffusion.export.provenance import software_versions
 from napari_lptem_diffusion.export.tables import summary_table
@@ -24,11 +33,15 @@ if TYPE_CHECKING:
 _PLOTTED_PARTICLES = 6
 _LISTED_PARTICLES = 200
 _MISMATCH_TO_FLAG = 0.5
+_LEAST_SHARE = 0.1
+"""Share of the motion below which the exponent of a part is greyed."""
+_SMALL_K_UM2 = 0.01
+_NM2_PER_UM2 = 1e6
 
 _PICTURE_CAPTION = (
     "Every track, coloured at each frame by its mixing ratio, on the mean of frames spread over the movie, its "
-    "illumination evened. Grey: "
-    "no value, because the track is too short for the network or the rod was not seen."
+    "illumination evened. The greyer, the less certain; wholly grey also where there is no value, because the track is "
+    "too short for the network or the rod was not seen."
 )
 
 _K_UNIT_WORDS = {
@@ -59,6 +72,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 .interval { color: var(--soft); white-space: nowrap; }
+.faint { color: var(--soft); }
 """
 
 
@@ -141,15 +155,16 @@ def _particles(analysis: Analysis) -> str:
     if particles.empty:
         return "<p>No rod was followed in this movie.</p>"
     units = {name: k_unit(name, analysis.movie.calibration) for name in ("k_fbm", "k_ctrw")}
+    particles, words = _legible_k(particles, units)
     head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW"]
-    head += [f"K FBM, {_K_UNIT_WORDS[units['k_fbm']]}", f"K CTRW, {_K_UNIT_WORDS[units['k_ctrw']]}"]
-    head += ["Changes at frame", "Model mismatch"]
+    head += [f"K FBM, {words['k_fbm']}", f"K CTRW, {words['k_ctrw']}", "Changes at frame", "Model mismatch"]
     listed = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(_LISTED_PARTICLES)
     rows = []
     for row in listed.to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
-        cells += [_interval(row, name, "", ".2f") for name in ("mixing_ratio", "alpha_fbm", "alpha_ctrw")]
-        cells += [_interval(row, name, f"_{unit}", ".2g") for name, unit in units.items()]
+        cells += ["immobile" if row["immobile"] else _interval(row, "mixing_ratio", "", _two_decimals)]
+        cells += [_exponent(row, name) for name in ("alpha_fbm", "alpha_ctrw")]
+        cells += [_interval(row, name, f"_{unit}", _two_digits) for name, unit in units.items()]
         cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     header = "".join(f"<th>{name}</th>" for name in head)
@@ -157,18 +172,47 @@ def _particles(analysis: Analysis) -> str:
     cut = f" The {more} shorter ones are in summary.csv." if more else ""
     return (
         f'<div class="wide"><table><tr>{header}</tr>\n' + "\n".join(rows) + "</table></div>\n"
-        '<p class="soft">Longest tracks first, each over its whole length. An exponent means little where its part '
-        "carries little of the motion: its interval is then wide. K CTRW is the apparent diffusivity of the jumps "
-        "over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how unlike "
-        f"any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
+        '<p class="soft">Longest tracks first, each over its whole length. An exponent is grey where its part '
+        "carries less than a tenth of the motion, and means little there. K CTRW is the apparent diffusivity of the "
+        "jumps over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how "
+        f"unlike any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
     )
 
 
-def _interval(row: dict[Hashable, Any], name: str, unit: str, digits: str) -> str:
+def _legible_k(particles: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return *particles* with each K in nm^2 where it is small in um^2, and the units of K in words."""
+    particles, words = particles.copy(), {}
+    for name, unit in units.items():
+        words[name] = _K_UNIT_WORDS[unit]
+        if unit.startswith("um2") and particles[f"{name}_{unit}"].median() < _SMALL_K_UM2:
+            words[name] = words[name].replace("µm²", "nm²")
+            particles[[f"{name}{end}_{unit}" for end in ("", "_low", "_high")]] *= _NM2_PER_UM2
+    return particles, words
+
+
+def _exponent(row: dict[Hashable, Any], name: str) -> str:
+    """The cell of an exponent, greyed where its part is small; a dash where nothing moves."""
+    if row["immobile"]:
+        return "–"
+    cell = _interval(row, name, "", _two_decimals)
+    share = row["mixing_ratio"] if name == "alpha_fbm" else 1 - row["mixing_ratio"]
+    return f'<span class="faint">{cell}</span>' if share < _LEAST_SHARE else cell
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _two_digits(value: float) -> str:
+    """Two significant digits without a power of ten."""
+    return np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
+
+
+def _interval(row: dict[Hashable, Any], name: str, unit: str, text: Callable[[float], str]) -> str:
     value, low, high = (row[f"{name}{end}{unit}"] for end in ("", "_low", "_high"))
     if not math.isfinite(value):
         return '<span class="interval">not judged</span>'
-    return f'{value:{digits}}<br><span class="interval">{low:{digits}} to {high:{digits}}</span>'
+    return f'{text(value)}<br><span class="interval">{text(low)} to {text(high)}</span>'
 
 
 def _remarks(row: dict[Hashable, Any]) -> str:
@@ -190,8 +234,9 @@ def _together(analysis: Analysis) -> str:
     msd = _image(
         msd_plot(analysis),
         "svg",
-        "Time-averaged mean squared displacement of each particle, in the colour of its mixing ratio. The localization "
-        "error is not taken out: it lifts the short lags.",
+        "Time-averaged mean squared displacement of each particle, in the colour of its mixing ratio, greyer where "
+        f"that is less certain; the numbers are particles, the {LABELLED_CURVES} longest tracks at most. The "
+        "localization error is not taken out: it lifts the short lags.",
     )
     return f'<div class="pair">{histogram}{msd}</div>'
 

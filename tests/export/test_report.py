@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_lptem_diffusion.errors import InputError
@@ -92,6 +93,31 @@ def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, pag
 def test_immobile_particles_are_flagged(analysis):
     text = Page(report_html(with_first_particle(analysis, immobile=True))).text
     assert text.count("immobile:") == 1
+    assert "060immobile––" in text, "a mixing ratio or an exponent where nothing moves"
+
+
+@pytest.mark.parametrize(("mixing_ratio", "faint"), [(0.05, ["0.31"]), (0.5, []), (0.95, ["0.77"]), (np.nan, [])])
+def test_the_exponent_of_a_part_that_carries_little_is_grey(analysis, mixing_ratio, faint):
+    columns = {"mixing_ratio": mixing_ratio, "alpha_fbm": 0.31, "alpha_ctrw": 0.77}
+    html = report_html(with_first_particle(analysis, **columns))
+    assert re.findall(r'<span class="faint">([\d.]+)<br>', html) == faint
+
+
+@pytest.mark.parametrize(
+    ("k_px2", "unit", "shown"),
+    [
+        (2e-4, "nm²/s", "0.0640.032 to 0.13"),
+        (0.8, "nm²/s", "260130 to 510"),
+        (3e3, "µm²/s", "0.960.48 to 1.9"),
+        (3e6, "µm²/s", "960480 to 1900"),
+    ],
+)
+def test_k_is_in_units_that_need_no_power_of_ten(analysis, k_px2, unit, shown):
+    columns = {"k_ctrw": k_px2, "k_ctrw_low": k_px2 / 2, "k_ctrw_high": k_px2 * 2}
+    text = Page(report_html(with_first_particle(analysis, **columns))).text
+    assert f"K CTRW, {unit}" in text
+    assert shown in text
+    assert not re.search(r"\de[+-]\d", text)
 
 
 def test_names_are_escaped():
@@ -148,6 +174,21 @@ def test_msd_plot_has_each_particle_in_physical_units(analysis):
     assert axes.get_ylabel() == "MSD (µm²)"
     first = analysis.motion.msd.iloc[0]
     np.testing.assert_allclose(lines_of(axes)[0][0], [0.0125 * first["lag"], first["msd"] * 0.002**2])
+
+
+def test_at_most_ten_msd_curves_are_labelled_the_longest_in_order_and_apart(analysis):
+    motion = analysis.motion
+    copies = [motion.particles.assign(particle=motion.particles["particle"] + 5 * i) for i in range(3)]
+    curves = [motion.msd.assign(particle=motion.msd["particle"] + 5 * i) for i in range(3)]
+    many = replace(motion, particles=pd.concat(copies, ignore_index=True), msd=pd.concat(curves, ignore_index=True))
+    texts = msd_plot(replace(analysis, motion=many)).axes[0].texts
+    labelled = [int(text.get_text()) for text in texts]
+    longest = many.particles.sort_values(["frames", "particle"], ascending=[False, True])["particle"].head(10)
+    assert sorted(labelled) == sorted(longest)
+    heights = [text.get_position()[1] for text in texts]
+    assert np.diff(heights).min() > 0.04
+    last = many.msd.groupby("particle")["msd"].last()[labelled]
+    assert last.is_monotonic_increasing
 
 
 def test_histogram_counts_every_judged_frame(analysis):
