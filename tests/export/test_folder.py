@@ -10,8 +10,9 @@ import pytest
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import check_output_folder, save, save_analysis
 from napari_lptem_diffusion.export.folder import staged
+from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import empty_analysis
-from tests.export.conftest import files_in
+from tests.export.conftest import few_frames, files_in
 
 
 @pytest.fixture
@@ -78,6 +79,33 @@ def test_any_other_failure_leaves_the_earlier_export_and_is_not_hidden(analysis,
     with pytest.raises(ZeroDivisionError):
         save_analysis(analysis, earlier, overwrite=True)
     assert files_in(earlier) == before
+
+
+def test_stopping_during_the_overlay_leaves_the_earlier_export(analysis, earlier):
+    before, stages = files_in(earlier), []
+    with pytest.raises(Stopped):
+        save_analysis(
+            few_frames(analysis),
+            earlier,
+            overwrite=True,
+            progress=lambda done, total, stage: stages.append(stage),
+            should_stop=lambda: stages.count("draw overlay") > 2,
+            overlay_movie=True,
+        )
+    assert stages[-1] == "draw overlay"
+    assert files_in(earlier) == before
+    assert [path.name for path in earlier.parent.iterdir()] == ["out"]
+
+
+def test_an_export_without_report_and_overlay_removes_those_of_an_earlier_one(tmp_path):
+    pytest.importorskip("av")
+    few = few_frames(empty_analysis())
+    folder = save_analysis(few, tmp_path / "out", report_page=True, overlay_movie=True)
+    (folder / "overlay_of_mine.mp4").write_bytes(b"mine")
+    before = files_in(folder)
+    assert {"report.html", "overlay.mp4"} <= set(json.loads(before["provenance.json"])["files"])
+    after = files_in(save_analysis(few, folder, overwrite=True))
+    assert set(before) - set(after) == {"report.html", "overlay.mp4"}
 
 
 def test_a_move_that_fails_half_way_is_undone(earlier):

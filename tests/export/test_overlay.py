@@ -16,15 +16,10 @@ from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.particles import rod_outlines
 from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import FRAMES, GAP_FRAMES, GAP_PARTICLE, SHAPE_YX, empty_analysis, make_analysis
-from tests.export.conftest import files_in
+from tests.export.conftest import few_frames, files_in
 
 ZOOM = 5  # 160 px high: the smallest whole number that gives 768
 STRIP_PX = 72
-
-
-def few_frames(analysis, frames=4):
-    movie = Movie.from_array(np.stack([analysis.movie[i] for i in range(frames)]), "few.tif", 2.0, 0.0125)
-    return replace(analysis, movie=movie)
 
 
 def colour_along_outline(picture, rod):
