@@ -35,7 +35,7 @@ def check_output_folder(folder: str | Path, overwrite: bool = False) -> None:
             raise InputError(f"The output folder {folder} is a file; a folder was expected.")
         if not overwrite and folder.exists() and any(entry.name not in _OF_THE_SYSTEM for entry in folder.iterdir()):
             raise InputError(
-                f"The output folder {folder} is not empty; an empty or new one was expected, or leave to overwrite."
+                f"The output folder {folder} is not empty; choose another, or allow overwriting (--overwrite)."
             )
         Path(tempfile.mkdtemp(prefix=".lptem-", dir=_home(folder))).rmdir()
 
@@ -118,7 +118,7 @@ def check_output_file(path: str | Path, overwrite: bool = False) -> None:
     if path.is_dir():
         raise InputError(f"{path} cannot be written: it is a folder; a file was expected.")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already; a new name was expected, or leave to overwrite.")
+        raise InputError(f"{path} exists already; choose another name, or allow overwriting (--overwrite).")
 
 
 @contextmanager
