@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,14 +38,19 @@ class _Wish:
     settings: DetectionSettings
     frame: int
 
-    def wants_detector_of(self, other: _Wish | None) -> bool:
-        return other is not None and self.movie is other.movie and self.settings == other.settings
+    def wants_calibration_of(self, other: _Wish | None) -> bool:
+        """Whether nothing but threshold and frame differ."""
+        if other is None or self.movie is not other.movie:
+            return False
+        threshold = {"threshold_sigma": self.settings.threshold_sigma}
+        return self.settings == other.settings.model_copy(update=threshold)
 
 
 class Preview(QObject):
     """Finds the rods of one frame in another thread; only the latest wish counts.
 
-    The detector is calibrated once per movie and settings, and kept.
+    The detector is calibrated once per movie and settings, and kept when the threshold changes, so that one sees at
+    once what a threshold finds. A run calibrates with its own threshold, which may shift the learnt size a little.
     """
 
     found = Signal(object)
@@ -67,9 +72,11 @@ class Preview(QObject):
         self._timer.timeout.connect(self._start)
 
     def request(self, movie: Movie, settings: DetectionSettings, frame: int) -> None:
-        """Find the rods of *frame* soon, unless another wish follows within a moment."""
+        """Find the rods of *frame* soon, unless another wish follows within a moment or the movie has no such frame."""
+        if frame >= len(movie):
+            return
         self._wish = _Wish(movie, settings, frame)
-        if self._worker is not None and not self._wish.wants_detector_of(self._running):
+        if self._worker is not None and not self._wish.wants_calibration_of(self._running):
             self._worker.quit()
         self._timer.start()
 
@@ -89,10 +96,11 @@ class Preview(QObject):
             return  # it starts when the one that runs has ended
         wish, self._running, self._wish = self._wish, self._wish, None
         calibrated = self._calibrated
-        known = calibrated[1] if calibrated is not None and wish.wants_detector_of(calibrated[0]) else None
+        known = calibrated[1] if calibrated is not None and wish.wants_calibration_of(calibrated[0]) else None
 
         def work(progress: Progress, should_stop: ShouldStop) -> tuple[_Wish, Detector, pd.DataFrame]:
             detector = known or calibrate(wish.movie, wish.settings, progress, should_stop)
+            detector = replace(detector, settings=wish.settings)
             return wish, detector, detector.find(np.asarray(wish.movie[wish.frame]), wish.frame)
 
         self._worker = Worker(work)
@@ -107,7 +115,8 @@ class Preview(QObject):
 
     def _on_found(self, result: tuple[_Wish, Detector, pd.DataFrame]) -> None:
         wish, detector, rods = result
-        self._calibrated = wish, detector
+        if self._calibrated is None or not wish.wants_calibration_of(self._calibrated[0]):
+            self._calibrated = wish, detector
         self.found.emit(Found(wish.frame, rods, detector.measured))
 
     def _on_finished(self) -> None:
