@@ -16,6 +16,11 @@ from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.selection import Selection
 
 UNKNOWN = "–"
+IMMOBILE = "immobile"
+LEAST_SHARE = 0.1
+"""An exponent of a part that carries a smaller share of the motion is shown faintly."""
+
+_FAINT = QColor(128, 128, 128)
 _SORT_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -83,16 +88,35 @@ class ParticleModel(QAbstractTableModel):
         column = COLUMNS[index.column()]
         value = self._values[column.name][index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
+            if column.name == "mixing_ratio" and self._values["immobile"][index.row()]:
+                return IMMOBILE
             return UNKNOWN if pd.isna(value) else f"{value:.{column.decimals}f}"
         if role == _SORT_ROLE:
             return -1.0 if pd.isna(value) else float(value)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._interval_text(index.row(), column.name)
+            return self._cell_help(index.row(), column.name)
+        if role == Qt.ItemDataRole.ForegroundRole and self._is_of_small_part(index.row(), column.name):
+            return _FAINT
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignCenter
         if role == Qt.ItemDataRole.DecorationRole and column.name == "particle":
             return QColor.fromRgbF(*map(float, particle_rgb(value)))
         return None
+
+    def _is_of_small_part(self, row: int, name: str) -> bool:
+        """Whether a cell is the exponent of a part that hardly moves the rod."""
+        fbm_share = self._values["mixing_ratio"][row]
+        share = {"alpha_fbm": fbm_share, "alpha_ctrw": 1 - fbm_share}.get(name, 1.0)
+        return bool(share < LEAST_SHARE)
+
+    def _cell_help(self, row: int, name: str) -> str | None:
+        """Return what else is to be said of a cell, or None."""
+        if name == "mixing_ratio" and self._values["immobile"][row]:
+            return "The rod does not move beyond its localization error."
+        interval = self._interval_text(row, name)
+        if self._is_of_small_part(row, name):
+            return f"{interval}. It means little: this part carries less than {LEAST_SHARE:.0%} of the motion."
+        return interval
 
     def _interval_text(self, row: int, name: str) -> str | None:
         """Return the 90 % interval of a cell in words, or None if it has none."""
