@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.export.palette import SCALES
-from napari_lptem_diffusion.gui.colours import PARTICLE_RGB, napari_colormap, particle_rgb
+from napari_lptem_diffusion.gui.colours import PARTICLE_RGB, napari_colormap
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -27,6 +27,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 OUTLINES, AXES, TRACKS, NUMBERS = "rod outlines", "rod axes", "tracks", "numbers"
 
 _TAIL_FRAMES = 60
+_TEXT_COLOUR = "white"
 _SELECTED_RGBA = (1.0, 1.0, 1.0, 1.0)
 _HIDDEN_RGBA = (0.0, 0.0, 0.0, 0.0)
 _CONTRAST_PERCENTILES = (0.2, 99.8)
@@ -181,10 +182,11 @@ def numbers_layer(rods: pd.DataFrame, quantity: str) -> LayerData:
         | {_text_feature(column): rod_texts(rods, column) for column in SCALES},
         "text": {
             "string": text_template(quantity),
-            "size": 12,
-            "color": particle_rgb(rods["particle"]),
+            "size": 13,
+            "color": _TEXT_COLOUR,
             "anchor": "lower_left",
-            "translation": np.array([0.0, -radius_px / 2, radius_px / 2]),
+            # up and to the right, clear of the outline however the rod lies
+            "translation": np.array([0.0, -radius_px, radius_px]) * 0.6,
         },
         "size": 2 * radius_px,
         "face_color": "transparent",
