@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+from pydantic import ValidationError
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lptem_diffusion.gui.fields import FieldSpec, field_specs
+from napari_lptem_diffusion.gui.messages import SECONDARY
 from napari_lptem_diffusion.settings import StageSettings
 
 Stage = TypeVar("Stage", bound=StageSettings)
@@ -68,7 +70,14 @@ class SettingsForm(QWidget, Generic[Stage]):
 
     def _on_edited(self, name: str, value: Any) -> None:
         values = {**self._settings.model_dump(), name: value}
-        self._settings = type(self._settings).model_validate(values)
+        row = self.rows[name]
+        try:
+            self._settings = type(self._settings).model_validate(values)
+        except ValidationError as error:  # each value is within its bounds: they do not fit together
+            row.show_value(getattr(self._settings, name))
+            row.set_note(f"Not taken: {error.errors()[0]['msg'].removeprefix('Value error, ')}.")
+            return
+        row.set_note("")
         self.changed.emit()
 
 
@@ -88,7 +97,7 @@ class FieldRow(QWidget):
         self._measured: float | None = None
         self._note = QLabel()
         self._note.setWordWrap(True)
-        self._note.setEnabled(False)  # the theme's pale text
+        self._note.setObjectName(SECONDARY)
         self._note.hide()
         self._lay_out()
 

@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 from napari_lptem_diffusion.errors import InputError, InputWarning
 
 TITLE = "LPTEM diffusion"
+SECONDARY, WARNING = "secondary", "warning"
+"""Object names of labels that the dock colours by napari's theme."""
 
 
 def tell_error(parent: QWidget, error: Exception) -> None:
@@ -25,6 +27,11 @@ def tell_warning(warning: Warning | str, category: type[Warning]) -> None:
     """Show an `InputWarning` as a notification; other warnings are for the log."""
     if issubclass(category, InputWarning):
         show_warning(str(warning))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 rod", "2 rods"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def ask(parent: QWidget, question: str, yes: str) -> bool:

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui.calibration import movie_of_layer, show_calibration
 from napari_lptem_diffusion.gui.forms import SettingsForm
+from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES, Movie
 from napari_lptem_diffusion.settings import MovieSettings
 
@@ -57,11 +58,15 @@ class MoviePanel(QWidget):
         self._choice.activated.connect(self._on_chosen)
         self._facts = QLabel()
         self._facts.setWordWrap(True)
-        self._facts.setEnabled(False)  # the theme's pale text
+        self._facts.setObjectName(SECONDARY)
         self._facts.hide()
+        self._notes = QLabel()
+        self._notes.setWordWrap(True)
+        self._notes.setObjectName(WARNING)
+        self._notes.hide()
         self._lay_out()
-        viewer.layers.events.inserted.connect(self._on_layers)
-        viewer.layers.events.removed.connect(self._on_layers)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self._on_layers, position="last")  # when the viewer itself knows of the layer
         viewer.layers.selection.events.active.connect(self._on_layers)
         self._on_layers()
 
@@ -85,10 +90,15 @@ class MoviePanel(QWidget):
         """Return the movie with the user's calibration."""
         return None if self.movie is None else self.movie.calibrated(**self.settings.model_dump())
 
+    @property
+    def movies(self) -> list[Image]:
+        """The layers that can be chosen."""
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [layer for layer in images if layer.ndim == 3 and not layer.rgb]
+
     def _on_layers(self) -> None:
         """Offer the movies among the layers; a movie that the user makes active is chosen."""
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-        movies = [layer for layer in images if layer.ndim == 3 and not layer.rgb]
+        movies = self.movies
         self._choice.clear()
         for layer in movies:
             self._choice.addItem(layer.name, layer)
@@ -123,7 +133,10 @@ class MoviePanel(QWidget):
         if self.movie is not None:
             frames, height, width = self.movie.shape
             facts = f"{frames} frames of {width} × {height} px, {self.movie.dtype}"
-            self._facts.setText("\n".join([facts, *self.movie.notes]))
+            self._facts.setText(facts)
+        notes = "\n".join(self.movie.notes) if self.movie is not None else ""
+        self._notes.setText(notes)
+        self._notes.setVisible(bool(notes))
 
     def _on_calibration(self) -> None:
         show_calibration(self.form, self.movie)
@@ -144,6 +157,7 @@ class MoviePanel(QWidget):
         layout.setSpacing(5)
         layout.addLayout(line)
         layout.addWidget(self._facts)
+        layout.addWidget(self._notes)
         layout.addWidget(self.form)
 
     def _ask_file(self) -> None:

@@ -15,6 +15,7 @@ from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
 
 _BAND_ALPHA = 70
+_PANEL_HEIGHT_PX = 130  # with title and axis, which leaves some 65 px to the curves
 _AXIS_WIDTH_PX = 26
 _TITLE_STYLE = {"size": "9pt", "justify": "left"}
 
@@ -25,6 +26,7 @@ class MotionPlot(pg.GraphicsLayoutWidget):
     def __init__(self, selection: Selection) -> None:
         super().__init__()
         self._selection = selection
+        self.setMinimumHeight(2 * _PANEL_HEIGHT_PX)
         self._lines = {"mixing_ratio": "#e0e0e0", "alpha_fbm": "#2fbf5b", "alpha_ctrw": "#c07cff"}
         self._mixing = self._add_panel(0, (0, 1), [0, 0.5, 1])
         self._exponents = self._add_panel(1, (0, 2), [0, 1, 2])

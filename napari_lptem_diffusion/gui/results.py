@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSpli
 
 from napari_lptem_diffusion.export.palette import MIXING_RATIO, SCALES
 from napari_lptem_diffusion.gui.legend import Legend
+from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.gui.plot import MotionPlot
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.table import ParticleTable
@@ -82,7 +83,7 @@ class Results(QWidget):
             button = QPushButton(scale.title)
             button.setCheckable(True)
             button.setChecked(scale.column == self.quantity)
-            button.setToolTip(f"Colour tracks, axes and numbers by the {scale.title.lower()} at each frame.")
+            button.setToolTip(f"Colour tracks, axes and numbers by the {_in_sentence(scale.title)} at each frame.")
             button.clicked.connect(lambda _, quantity=scale.column: self._show_quantity(quantity))
             self.quantity_buttons.addButton(button)
             choice.addWidget(button)
@@ -108,11 +109,16 @@ def change_frames(whole: pd.Series) -> list[int]:
 
 def particle_text(particle: int, whole: pd.Series) -> str:
     """Return a row of ``motion.particles`` in a sentence."""
-    seen = f"Rod {particle} · {whole['frames']} frames"
+    seen = f"Rod {particle} · {counted(whole['frames'], 'frame')}"
     if pd.isna(whole["mixing_ratio"]):
         why = "does not move beyond its localization error" if whole["immobile"] else "too short"
         return f"{seen} · {why}: no mixing ratio, no exponents"
     low, high = whole["mixing_ratio_low"], whole["mixing_ratio_high"]
     changes = len(change_frames(whole))
-    changes_text = f" · {changes} change{'' if changes == 1 else 's'}" if changes else ""
+    changes_text = f" · {counted(changes, 'change')}" if changes else ""
     return f"{seen} · mixing ratio {whole['mixing_ratio']:.2f} ({low:.2f} to {high:.2f}){changes_text}"
+
+
+def _in_sentence(title: str) -> str:
+    """Return *title* as it is written within a sentence; abbreviations stay as they are."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]

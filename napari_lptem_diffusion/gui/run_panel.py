@@ -36,7 +36,9 @@ class RunPanel(QWidget):
         self._stage = Stage("", 0.0)
         self._outcome = ""
         self.run_button = QPushButton("Run")
-        self.run_button.setToolTip("Find the rods in all frames, follow them and judge their motion.")
+        self.run_button.setToolTip(
+            "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
+        )
         self.run_button.setStyleSheet("font-weight: bold;")
         self.run_button.clicked.connect(self.run_clicked)
         self.cancel_button = QPushButton("Cancel")
@@ -47,6 +49,7 @@ class RunPanel(QWidget):
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
         self._text = QLabel()
+        self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         buttons = QHBoxLayout()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_lptem_diffusion.gui.messages import SECONDARY
+
 
 class Section(QWidget):
     """A title that folds *body*, with the state of the step on its right."""
@@ -23,7 +25,7 @@ class Section(QWidget):
         self._state = QLabel()
         self._state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._state.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._state.setEnabled(False)  # the theme's pale text
+        self._state.setObjectName(SECONDARY)
 
         header = QHBoxLayout()
         header.setContentsMargins(0, 0, 0, 0)
@@ -37,6 +39,20 @@ class Section(QWidget):
         body.setContentsMargins(10, 0, 0, 8)
         self._button.setChecked(unfolded)
         self.unfold(unfolded)
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether the body is shown."""
+        return bool(self._button.isChecked())
+
+    @property
+    def state(self) -> str:
+        """How far the step is."""
+        return str(self._state.text())
+
+    def fold(self) -> None:
+        """Hide the body, as a click on the title does."""
+        self._button.setChecked(False)
 
     def unfold(self, unfolded: bool) -> None:
         """Show or hide the body."""

@@ -25,7 +25,13 @@ def values_of(spec):
 
 
 def settings_of(stage):
-    return st.fixed_dictionaries({spec.name: values_of(spec) for spec in field_specs(stage)}).map(stage.model_validate)
+    values = st.fixed_dictionaries({spec.name: values_of(spec) for spec in field_specs(stage)})
+    return values.filter(is_longer_than_wide).map(stage.model_validate)
+
+
+def is_longer_than_wide(values):
+    length, width = values.get("rod_length_px"), values.get("rod_width_px")
+    return length is None or width is None or length >= width
 
 
 @pytest.mark.parametrize(("stage", "spec"), FIELDS, ids=IDS)
@@ -117,3 +123,15 @@ def test_scrolling_past_a_field_does_not_change_it(detection):
     )
     QApplication.sendEvent(box, wheel)
     assert detection.settings == Settings().detection
+
+
+def test_values_that_do_not_fit_together_are_not_taken(detection):
+    detection.rows["rod_width_px"].value_widget.value = 10
+    length = detection.rows["rod_length_px"]
+    length.value_widget.value = 8
+    assert detection.settings.rod_length_px is None
+    assert length.automatic.value
+    assert "at least as long as it is wide" in length.note
+    length.value_widget.value = 12
+    assert detection.settings.rod_length_px == 12
+    assert length.note == ""
