@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,10 @@ class Canvas:
         self._viewer = viewer
         self._selection = selection
         self._rods = pd.DataFrame()
+        self._image: Image | None = None
         self._result: dict[str, Layer] = {}
+        self._result_image: Image | None = None
+        self._put_away: list[Layer] = []
         self._preview: Layer | None = None
         viewer.dims.events.current_step.connect(self.read_slider)
         viewer.mouse_drag_callbacks.append(self._on_mouse)
@@ -45,24 +48,44 @@ class Canvas:
         self._viewer.dims.events.current_step.disconnect(self.read_slider)
         self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
 
+    def show_movie(self, image: Image | None, movies: Sequence[Image]) -> None:
+        """Show *image* with its result, fitted to the canvas; hide the other *movies* and what belongs to them."""
+        self._image = image
+        for movie in movies:
+            movie.visible = movie is image
+        self._show_or_put_away_result()
+        if image is not None:
+            self._viewer.reset_view(layers=[image])
+
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
         """Give *image*, its preview and, if so wanted, the result another `layers.space`."""
+        is_other = tuple(image.scale) != space["scale"]
         overlays = [self._preview, *(self._result.values() if with_result else ())]
         for layer in (image, *filter(None, overlays)):
             layer.units = space["units"]
             layer.scale = space["scale"]
             layer.axis_labels = space["axis_labels"]
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
+        if is_other:
+            self._viewer.reset_view(layers=[image])
 
     def show_result(self, image: Image, analysis: Analysis, quantity: str) -> None:
         """Draw the rods and tracks of *analysis* over *image*, in place of an earlier result."""
-        self._remove(list(self._result.values()))
+        self.remove_result()
         self._rods = layers.rods_with_motion(analysis)
         drawn = layers.result_layers(analysis, quantity)
         self._result = {kind: self._add(image, data, options, kind) for data, options, kind in drawn}
         if self._result:
             _as_outlines(self._result["labels"], self._rods)
+        self._result_image = image
         self._mark(self._selection.particle)
+        self._show_or_put_away_result()
+
+    def remove_result(self) -> None:
+        """Take the layers of the result away."""
+        self._remove(list(self._result.values()))
+        self._result, self._result_image, self._put_away = {}, None, []
+        self._rods = pd.DataFrame()
 
     def colour_by(self, quantity: str) -> None:
         """Colour tracks and axes, and write the numbers, by a key of `export.palette.SCALES`."""
@@ -108,6 +131,17 @@ class Canvas:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
+    def _show_or_put_away_result(self) -> None:
+        """Hide the result while another movie is shown; layers that the user hid stay hidden."""
+        if self._image is self._result_image:
+            for layer in self._put_away:
+                layer.visible = True
+            self._put_away = []
+        elif not self._put_away:
+            self._put_away = [layer for layer in self._result.values() if layer.visible]
+            for layer in self._put_away:
+                layer.visible = False
+
     def _mark(self, particle: int | None) -> None:
         if self._result:
             self._result["points"].border_color = layers.ring_colours(self._rods["particle"].to_numpy(), particle)
@@ -126,7 +160,7 @@ class Canvas:
         while event.type == "mouse_move":
             dragged = True
             yield
-        if self._result and not dragged:
+        if self._result and self._image is self._result_image and not dragged:
             frame, y, x = self._result["points"].world_to_data(event.position)[-3:]
             here = self._rods[self._rods["frame"] == round(frame)]
             self._selection.select(layers.nearest_particle(here, y, x))

@@ -21,7 +21,7 @@ class ExportPanel(QWidget):
     """Buttons that ask for a place and then want work to be done."""
 
     analysis: Analysis
-    """What is exported; to be set before the panel is shown."""
+    """What is exported; `show_analysis` sets it before the panel is shown."""
 
     work_wanted = Signal(object, str)
     """Emitted with the `Work`, which returns the path that it wrote, and its description."""
@@ -29,6 +29,7 @@ class ExportPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._buttons: list[QPushButton] = []
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for title, tooltip, on_click in (
@@ -44,6 +45,13 @@ class ExportPanel(QWidget):
             button.setToolTip(tooltip)
             button.clicked.connect(on_click)
             layout.addWidget(button)
+            self._buttons.append(button)
+
+    def show_analysis(self, analysis: Analysis) -> None:
+        """Export *analysis*; without rods there is nothing to draw, only tables."""
+        self.analysis = analysis
+        for button in self._buttons[1:]:
+            button.setEnabled(not analysis.motion.particles.empty)
 
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""

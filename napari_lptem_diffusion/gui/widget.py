@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Layer
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
 from napari_lptem_diffusion.errors import InputError
@@ -20,7 +20,7 @@ from napari_lptem_diffusion.gui.canvas import Canvas
 from napari_lptem_diffusion.gui.export_panel import ExportPanel
 from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.gui.layers import movie_layer, space
-from napari_lptem_diffusion.gui.messages import tell_error, tell_warning
+from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING, counted, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
 from napari_lptem_diffusion.gui.preview import Found, Preview
 from napari_lptem_diffusion.gui.results import Results
@@ -33,6 +33,7 @@ from napari_lptem_diffusion.settings import Settings
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
+    from napari.utils.events import EventEmitter
 
     from napari_lptem_diffusion.gui.worker import Work
 
@@ -50,6 +51,7 @@ class LptemDiffusionWidget(QWidget):
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._viewer = viewer
         self._analysed_image: Image | None = None
+        self._find_state = ""
         self.selection = Selection(self)
         self.canvas = Canvas(viewer, self.selection)
         self.movie_panel = MoviePanel(viewer, settings.movie)
@@ -94,25 +96,32 @@ class LptemDiffusionWidget(QWidget):
         movie, image = self.movie_panel.movie, self.movie_panel.image
         if movie is None or image is None:
             return
-        self.preview_box.setChecked(False)
         work = partial(analyze, movie, self.settings)
         self.run_panel.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
+        self._stop_preview()
 
     def show_analysis(self, image: Image, analysis: Analysis) -> str:
-        """Show *analysis* over *image* and in the dock, and return it in a sentence."""
+        """Show *analysis* over *image* and in the dock, in place of an earlier one; return it in a sentence."""
+        if image not in self._viewer.layers:
+            return "Nothing is shown: the movie was closed meanwhile."
         self._analysed_image = image
         self.canvas.show_result(image, analysis, self.results.quantity)
         self.results.show_analysis(analysis)
-        self.export_panel.analysis = analysis
-        self._result_part.show()
-        self._show_measured(analysis.measured)
+        self.export_panel.show_analysis(analysis)
         followed = len(analysis.motion.particles)
-        self.follow_section.set_state(f"{followed} rods followed")
-        judged = int(analysis.motion.particles["mixing_ratio"].notna().sum())
-        self.motion_section.set_state(f"{judged} of {followed} judged")
+        sentence = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
         if followed == 0:
-            return "No rods were followed: try a lower threshold, or bright rods."
-        return f"{followed} rods in {len(analysis.movie)} frames."
+            other = "bright" if analysis.settings.detection.rods_are == "dark" else "dark"
+            sentence = f"No rods were followed: try a lower threshold, or {other} rods."
+        self._result_title.setText(f"Result of {image.name}" if followed else f"Result of {image.name}: {sentence}")
+        was_shown = not (self._result_part.isHidden() or self.results.isHidden())
+        self.results.setVisible(followed > 0)
+        self._result_part.show()
+        if followed and not was_shown:
+            self._make_room_for_result()
+        self._show_states()
+        self._request_preview()
+        return sentence
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders."""
@@ -130,32 +139,40 @@ class LptemDiffusionWidget(QWidget):
         self.movie_panel.calibration_changed.connect(self._on_calibration)
         self.movie_panel.open_wanted.connect(self.open)
         self.find_form.changed.connect(self._request_preview)
-        self.preview_box.toggled.connect(self._on_preview_toggled)
+        self.preview_box.toggled.connect(self._request_preview)
         self.selection.frame_changed.connect(self._request_preview)
         self.preview.found.connect(self._on_found)
         self.preview.busy.connect(self._on_preview_busy)
         self.run_panel.run_clicked.connect(self.run)
         self.run_panel.warned.connect(tell_warning)
+        self.run_panel.finished.connect(self._on_run_finished)
         self.results.quantity_changed.connect(self.canvas.colour_by)
         self.export_panel.work_wanted.connect(self._on_export)
         for source in (self.movie_panel, self.preview, self.run_panel, self.export_panel):
             source.failed.connect(partial(tell_error, self))
         self._viewer.events.theme.connect(self._on_theme)
-        self.destroyed.connect(
-            partial(_let_go, self.canvas, self.movie_panel, self.preview, self.run_panel, self._viewer, self._on_theme)
+        # Not at once: layers cannot be taken from a list that is taking one itself.
+        self._tidying = QTimer(self)
+        self._tidying.setSingleShot(True)
+        self._tidying.timeout.connect(self._forget_closed_result)
+        self._viewer.layers.events.removed.connect(self._on_layer_removed)
+        of_viewer = (
+            (self._viewer.events.theme, self._on_theme),
+            (self._viewer.layers.events.removed, self._on_layer_removed),
         )
+        self.destroyed.connect(partial(_let_go, self.canvas, self.movie_panel, self.preview, self.run_panel, of_viewer))
 
     def _on_movie(self) -> None:
         movie = self.movie_panel.movie
-        self.preview.stop()
-        self.canvas.hide_preview()
+        self._stop_preview()
+        self.canvas.show_movie(self.movie_panel.image, self.movie_panel.movies)
         self.canvas.read_slider()
         self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
         if not self.run_panel.is_running:
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
         if self.movie_panel.shows_own_movie:  # the scale of another reader's layer is not ours to set
             self._on_calibration()
-        self._show_measured({})
+        self._show_states()
         self._request_preview()
 
     def _on_calibration(self) -> None:
@@ -170,30 +187,82 @@ class LptemDiffusionWidget(QWidget):
             settings = analysis.settings.model_copy(update={"movie": self.movie_panel.settings})
             self.export_panel.analysis = replace(analysis, movie=movie, settings=settings)
 
-    def _on_preview_toggled(self, wanted: bool) -> None:
-        if wanted:
-            self._request_preview()
-        else:
-            self.preview.stop()
-            self.canvas.hide_preview()
+    @property
+    def _result_in_view(self) -> Analysis | None:
+        """The result of the chosen movie."""
+        image = self._analysed_image
+        return None if image is None or image is not self.movie_panel.image else self.export_panel.analysis
+
+    @property
+    def _preview_is_wanted(self) -> bool:
+        """Whether to preview: not while something runs, nor where a result shows what these settings find."""
+        if not self.preview_box.isChecked() or self.run_panel.is_running:
+            return False
+        result = self._result_in_view
+        return result is None or result.settings.detection != self.find_form.settings
 
     def _request_preview(self) -> None:
         movie = self.movie_panel.movie
-        if movie is not None and self.preview_box.isChecked():
+        if movie is not None and self._preview_is_wanted:
             self.preview.request(movie, self.find_form.settings, self.selection.frame)
+        else:
+            self._stop_preview()
+
+    def _stop_preview(self) -> None:
+        self.preview.stop()
+        self.canvas.hide_preview()
+        result = self._result_in_view
+        self._find_state = "" if result is None else f"{len(result.detections)} in all frames"
+        self.find_section.set_state(self._find_state)
 
     def _on_found(self, found: Found) -> None:
-        if self.preview_box.isChecked():
+        if self._preview_is_wanted:
             self.canvas.show_preview(self.movie_panel.image, found)
-            self.find_section.set_state(f"{len(found.rods)} in frame {found.frame}")
+            self._find_state = f"{len(found.rods)} in frame {found.frame}"
             self._show_measured(found.measured)
 
     def _on_preview_busy(self, text: str) -> None:
-        if text:
-            self.find_section.set_state(text)
+        self.find_section.set_state(text or self._find_state)
+
+    def _on_run_finished(self) -> None:
+        self.run_panel.run_button.setEnabled(self.movie_panel.movie is not None)
+        self._request_preview()
+
+    def _on_layer_removed(self) -> None:
+        self._tidying.start()
+
+    def _forget_closed_result(self) -> None:
+        """Take the result away when the user has removed the layer of its movie."""
+        if self._analysed_image is not None and self._analysed_image not in self._viewer.layers:
+            self._analysed_image = None
+            self.selection.select(None)
+            self.canvas.remove_result()
+            self._result_part.hide()
 
     def _on_export(self, work: Work, description: str) -> None:
         self.run_panel.start(work, description, lambda path: f"Written: {path}")
+
+    def _show_states(self) -> None:
+        """Show in fields and titles what is known of the chosen movie: what its result says, or nothing yet."""
+        result = self._result_in_view
+        self._show_measured({} if result is None else result.measured)
+        followed = judged = ""
+        if result is not None:
+            particles = result.motion.particles
+            followed = f"{counted(len(particles), 'rod')} followed"
+            judged = f"{particles['mixing_ratio'].notna().sum()} of {len(particles)} judged"
+        self.follow_section.set_state(followed)
+        self.motion_section.set_state(judged)
+
+    def _make_room_for_result(self) -> None:
+        """Fold the steps that are done and give their height to the result."""
+        for section in (self.find_section, self.follow_section, self.motion_section):
+            section.fold()
+        self._steps.layout().activate()
+        height = self._parts.height()
+        needed = self._steps.sizeHint().height() + self.run_panel.sizeHint().height()
+        above = min(needed, max(height - self._result_part.minimumSizeHint().height(), 0))
+        self._parts.setSizes((above, height - above))
 
     def _show_measured(self, measured: Mapping[str, float]) -> None:
         """Show in the fields that are left to the movie what it says."""
@@ -203,18 +272,24 @@ class LptemDiffusionWidget(QWidget):
 
     def _on_theme(self) -> None:
         theme = get_theme(self._viewer.theme)
+        text, background, warning = (colour.as_rgb_tuple() for colour in (theme.text, theme.background, theme.warning))
+        self.setStyleSheet(
+            f"#{SECONDARY} {{ color: {_mixed(text, background)} }} #{WARNING} {{ color: {_mixed(warning, text)} }}"
+        )
         self.results.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
 
     def _lay_out(self) -> None:
         self.setAcceptDrops(True)
         self.setMinimumWidth(_WIDTH_PX)
         self.preview_box.setChecked(True)
-        self.preview_box.setToolTip("Outline the rods that these settings find in the frame in view.")
+        self.preview_box.setToolTip(
+            "Outline the rods that these settings find in the frame in view; a result of the same settings replaces it."
+        )
         self.movie_section = Section("Movie", "What is analysed, and its scale.", self.movie_panel)
         self.find_section = Section("Find", "How rods are found in a frame.", _column(self.find_form, self.preview_box))
         self.follow_section = Section("Follow", "How rods become tracks.", self.follow_form)
         self.motion_section = Section("Motion", "What the network is told besides the tracks.", self.motion_form)
-        steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
+        self._steps = steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
         steps.layout().addStretch(1)
         steps.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
         scroll = QScrollArea()
@@ -222,9 +297,14 @@ class LptemDiffusionWidget(QWidget):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._result_part = _column(self.results, self.export_panel)
+        self._result_title = QLabel()
+        self._result_title.setWordWrap(True)
+        self._result_title.setStyleSheet("font-weight: bold;")
+        self._result_part = _column(self._result_title, self.results, self.export_panel)
+        self._result_part.layout().setStretchFactor(self.results, 1)
+        self._result_part.layout().addStretch(0)  # below the buttons where there are no rods to show
         self._result_part.hide()
-        parts = QSplitter(Qt.Orientation.Vertical)
+        self._parts = parts = QSplitter(Qt.Orientation.Vertical)
         parts.addWidget(_column(scroll, self.run_panel))
         parts.addWidget(self._result_part)
         parts.setChildrenCollapsible(False)
@@ -246,17 +326,22 @@ def _column(*widgets: QWidget) -> QWidget:
     return column
 
 
+def _mixed(rgb: tuple[int, ...], other: tuple[int, ...], share: float = 0.7) -> str:
+    """Return *share* of one colour with the rest of the *other*, for a style sheet."""
+    return "rgb({}, {}, {})".format(*(round(share * a + (1 - share) * b) for a, b in zip(rgb, other, strict=True)))
+
+
 def _let_go(
     canvas: Canvas,
     movie_panel: MoviePanel,
     preview: Preview,
     run_panel: RunPanel,
-    viewer: napari.Viewer,
-    on_theme: Callable[[], None],
+    of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]],
 ) -> None:
     """Stop what runs and leave the viewer, when the widget is gone: only Python's halves may be touched."""
     run_panel.abandon()
     preview.abandon()
     canvas.disconnect()
     movie_panel.leave_viewer()
-    viewer.events.theme.disconnect(on_theme)
+    for event, callback in of_viewer:
+        event.disconnect(callback)

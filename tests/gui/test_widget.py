@@ -345,3 +345,132 @@ def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
     viewer.layers.remove(first)
     assert shown.movie_panel.image is second
     assert shown.settings.movie.pixel_size_nm is None
+
+
+OVERLAYS = {"rod outlines", "rod axes", "tracks", "numbers"}
+
+
+def seen(viewer):
+    return {layer.name for layer in viewer.layers if layer.visible}
+
+
+def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
+    viewer.layers["numbers"].visible = False
+    first = viewer.layers["rods.tif"]
+    second = shown.show_movie(Movie.from_array(frames, name="second"))
+    assert seen(viewer) == {"second"}
+    assert np.allclose(viewer.scene.camera.center[-2:], [47.5, 47.5])
+    click_on_canvas(viewer, (30, 0, 0))
+    viewer.layers.selection.active = first
+    assert seen(viewer) == {"rods.tif"} | OVERLAYS - {"numbers"}
+    height, width = first.data.shape[1:]
+    assert np.allclose(viewer.scene.camera.center[-2:], [height - 1, width - 1])  # 2 nm per px
+    shown.show_analysis(second, make_analysis(seed=1))
+    assert seen(viewer) == {"rods.tif"}
+    assert "second" in shown._result_title.text()
+    viewer.layers.selection.active = second
+    assert seen(viewer) == {"second"} | OVERLAYS
+
+
+def test_a_result_goes_with_its_movie(shown, viewer, qtbot):
+    viewer.layers.move(0, len(viewer.layers))
+    viewer.layers.remove("rods.tif")
+    qtbot.waitUntil(lambda: not viewer.layers)
+    assert shown._result_part.isHidden()
+    assert shown.show_analysis(shown.canvas._image, make_analysis()).startswith("Nothing is shown")
+
+
+def test_clearing_the_viewer_takes_movie_and_result(shown, viewer, qtbot):
+    viewer.layers.move(0, len(viewer.layers))
+    viewer.layers.clear()
+    assert not viewer.layers
+    qtbot.waitUntil(shown._result_part.isHidden)
+
+
+def test_a_movie_beside_a_picture_fills_the_canvas(widget, viewer, frames):
+    viewer.add_image(np.zeros((500, 500)), name="picture")
+    widget.show_movie(Movie.from_array(frames, name="second"))
+    assert seen(viewer) == {"picture", "second"}
+    assert np.allclose(viewer.scene.camera.center[-2:], [47.5, 47.5])
+
+
+def test_a_new_scale_keeps_the_movie_in_view(shown, viewer):
+    zoom = viewer.scene.camera.zoom
+    shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 20.0
+    assert viewer.scene.camera.zoom == pytest.approx(zoom / 10)
+    height, width = make_analysis().movie.shape[1:]
+    assert np.allclose(viewer.scene.camera.center[-2:], [10 * (height - 1), 10 * (width - 1)])
+
+
+def test_the_preview_gives_way_to_run_and_result_and_comes_back(widget, tiff, qtbot):
+    widget.preview_box.setChecked(True)
+    widget.open(tiff)
+    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        widget.run_panel.run_button.click()
+        assert PREVIEW not in layer_names(widget)
+        widget.run_panel.cancel_button.click()
+    assert widget.preview_box.isChecked()
+    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    widget.show_analysis(widget.movie_panel.image, make_analysis())
+    assert PREVIEW not in layer_names(widget)
+    widget.selection.show_frame(3)
+    assert not widget.preview._timer.isActive()
+    widget.find_form.rows["threshold_sigma"].value_widget.value = 6
+    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    widget.find_form.rows["threshold_sigma"].value_widget.value = 5
+    assert PREVIEW not in layer_names(widget)
+
+
+def test_a_preview_that_is_stopped_while_it_measures_says_so_no_more(widget, tiff, qtbot):
+    states = widget.find_section
+    widget.preview_box.setChecked(True)
+    widget.open(tiff)
+    qtbot.waitUntil(lambda: "measuring" in states.state, timeout=RUN_TIMEOUT_MS)
+    widget.preview_box.setChecked(False)
+    qtbot.waitUntil(lambda: widget.preview._worker is None, timeout=RUN_TIMEOUT_MS)
+    assert states.state == ""
+
+
+def test_another_threshold_is_previewed_without_measuring_again(widget, tiff, qtbot):
+    widget.preview_box.setChecked(True)
+    widget.open(tiff)
+    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    said = []
+    widget.preview.busy.connect(said.append)
+    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.find_form.rows["threshold_sigma"].value_widget.value = 49
+    assert signal.args[0].rods.empty
+    assert not any("measuring" in text for text in said)
+    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.find_form.rows["threshold_sigma"].value_widget.value = 5
+    assert len(signal.args[0].rods) == 4
+
+
+def test_without_rods_there_is_advice_and_only_tables_to_export(shown, viewer):
+    shown.show_analysis(viewer.layers["rods.tif"], empty_analysis())
+    assert shown.results.isHidden()
+    assert "lower threshold" in shown._result_title.text()
+    assert [button.isEnabled() for button in shown.export_panel._buttons] == [True, False, False]
+    shown.show_analysis(viewer.layers["rods.tif"], make_analysis())
+    assert not shown.results.isHidden()
+    assert all(button.isEnabled() for button in shown.export_panel._buttons)
+
+
+def test_the_result_has_room_in_a_small_window(shown):
+    assert shown.results.plot.minimumHeight() >= 180
+    assert not shown.find_section.is_unfolded
+    assert shown.movie_section.is_unfolded
+
+
+def test_exponents_of_parts_that_hardly_move_the_rod_are_faint(widget):
+    particles = (
+        make_analysis().motion.particles.iloc[:3].assign(mixing_ratio=[0.05, 0.95, 0.5], immobile=[False, False, True])
+    )
+    widget.results.table.set_particles(particles)
+    model = widget.results.table.model()
+    cells = [[model.index(row, column) for column in (2, 3, 4)] for row in range(3)]
+    faint = [[cell.data(Qt.ItemDataRole.ForegroundRole) is not None for cell in row] for row in cells]
+    assert faint == [[False, True, False], [False, False, True], [False, False, False]]
+    assert "less than 10%" in cells[0][1].data(Qt.ItemDataRole.ToolTipRole)
+    assert cells[2][0].data() == "immobile"
