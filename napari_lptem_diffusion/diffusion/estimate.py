@@ -58,7 +58,8 @@ class Motion:
     particles : DataFrame
         One row per particle, sorted: the same quantities for the whole track, ``frames`` (int, frames in which
         it was seen), ``first_frame``, ``last_frame``, ``k_fbm`` (px^2 / frame^alpha_fbm) and ``k_ctrw``
-        (px^2 / frame), with ``_low`` and ``_high``, ``change_points`` (str, the frames joined by ";"), ``model_mismatch`` (0 to 1),
+        (px^2 / frame), with ``_low`` and ``_high``, ``change_points`` (str, the frames joined by ";"),
+        ``model_mismatch`` (0 to 1),
         ``immobile`` (bool, moves no more than its localization error), ``rotational_diffusion``
         (rad^2 / frame) and its ``_error`` where the angle is known.
     msd : DataFrame
