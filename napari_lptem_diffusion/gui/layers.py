@@ -186,7 +186,7 @@ def numbers_layer(rods: pd.DataFrame, quantity: str) -> LayerData:
             "color": _TEXT_COLOUR,
             "anchor": "lower_left",
             # up and to the right, clear of the outline however the rod lies
-            "translation": np.array([0.0, -radius_px, radius_px]) * 0.6,
+            "translation": np.array([0.0, -radius_px, radius_px]) * 0.7,
         },
         "size": 2 * radius_px,
         "face_color": "transparent",

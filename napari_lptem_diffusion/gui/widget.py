@@ -261,7 +261,8 @@ class LptemDiffusionWidget(QWidget):
         self._steps.layout().activate()
         height = self._parts.height()
         needed = self._steps.sizeHint().height() + self.run_panel.sizeHint().height()
-        above = min(needed, max(height - self._result_part.minimumSizeHint().height(), 0))
+        spare = height - self._result_part.minimumSizeHint().height()
+        above = min(needed, max(spare, 0), height // 3)
         self._parts.setSizes((above, height - above))
 
     def _show_measured(self, measured: Mapping[str, float]) -> None:
