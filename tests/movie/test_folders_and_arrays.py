@@ -215,7 +215,7 @@ def test_files_that_are_no_movies_are_refused_in_one_sentence(tmp_path):
     expected = {
         "missing.tif": "does not exist, expected a movie file or a folder of frames",
         "empty.tif": "empty.tif is empty (0 bytes)",
-        "text.tif": "text.tif cannot be read as TIFF (not a TIFF file",
+        "text.tif": "text.tif holds no TIFF image that can be read; a TIFF stack was expected",
         "movie.dm4": "is of a format that is not read; what is read: TIFF stacks (.tif .tiff .btf), NumPy arrays",
         "frame.png": "frame.png is a single image; a movie of such images is opened by its folder",
     }
