@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The newest torch on Linux brings gigabytes of CUDA; this one is enough for the demo and the tests.
 TORCH ?= torch==2.13.0
-# Without a display the tests and screenshots use a virtual one.
-SCREEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1600x1000x24")
+SCREEN := sh scripts/with-screen.sh
 
 .PHONY: demo test check system setup screenshots sample benchmarks clean
 
