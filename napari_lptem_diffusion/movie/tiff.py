@@ -165,7 +165,8 @@ def _frames(tif: TiffFile, first: TiffPage, declared: int, path: Path) -> tuple[
     pages = _whole_pages(tif, path.name)
     if not pages:
         raise InputError(f"{path.name} is cut off in its first frame; a movie needs at least 2.")
-    is_broken = len(pages) < len(tif.pages) or _next_directory(tif, pages[-1]) >= tif.filehandle.size
+    # The last page points to a further one only where that one cannot be read.
+    is_broken = len(pages) < len(tif.pages) or _next_directory(tif, pages[-1]) != 0
     starts = _starts(pages, first)
     if starts is None:
         return _DecodedPages(pages, first, path.name), is_broken or len(pages) < declared

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -102,6 +102,7 @@ def test_a_colour_table_and_inverted_display_are_told_of(tmp_path, frames):
 @pytest.mark.parametrize("layout", ["plain", "imagej", "ome", "deflated"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0.001, 0.999))
+@example(share=0.7773177590638247)  # within the tags of a page
 def test_a_file_cut_off_anywhere_gives_its_whole_frames_or_one_sentence(tmp_path, frames, layout, share):
     path = tmp_path / "whole.tif"
     if not path.exists():
