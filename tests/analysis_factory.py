@@ -97,6 +97,9 @@ def _tracks(rng: np.random.Generator) -> pd.DataFrame:
                     "localization_error_along": along_px,
                     "localization_error_across": across_px,
                     "angle_error_deg": rng.uniform(1, 3, len(index)),
+                    "length_error": 0.8,
+                    "width_error": 0.5,
+                    "blur_error": 0.3,
                     "visible": 1.0,
                     "particle": particle,
                 }

@@ -25,6 +25,9 @@ _LENGTHS = (
     "localization_error",
     "localization_error_along",
     "localization_error_across",
+    "length_error",
+    "width_error",
+    "blur_error",
 )
 _K = tuple(f"k_{part}{end}" for part in ("fbm", "ctrw") for end in ("", "_low", "_high"))
 _RATES = ("rotational_diffusion", "rotational_diffusion_error")

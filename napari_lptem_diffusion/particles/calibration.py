@@ -13,7 +13,8 @@ from napari_lptem_diffusion.particles.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.field import Frames, Pairs, build_field, measure_noise, sample_pairs
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.noise import Noise
-from napari_lptem_diffusion.particles.pose_fit import Prior, rods_image
+from napari_lptem_diffusion.particles.pose_fit import rods_image
+from napari_lptem_diffusion.particles.priors import Prior
 from napari_lptem_diffusion.particles.sizes import learn_population, scan_sizes
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
@@ -129,7 +130,7 @@ def _texture(detector: Detector, pairs: Pairs) -> float:
     for first, _ in pairs[:_LEARNING_FRAMES:4]:
         image = detector.field.normalise(first)
         fit = detector.fit(image)
-        rest = image if fit is None else image - rods_image(image.shape, fit.parameters, detector.prior)
+        rest = image if fit is None else image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach)
         response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
         spreads.append(1.4826 * float(np.median(np.abs(response))))
     return max(1.0, float(np.median(spreads)))

@@ -8,43 +8,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.particles.field import Field, Frames
-from napari_lptem_diffusion.particles.filter_bank import FilterBank
-from napari_lptem_diffusion.particles.pose_fit import (
-    AMPLITUDE,
-    ANGLE,
-    BLUR,
-    LENGTH,
-    WIDTH,
-    Fit,
-    Prior,
-    X,
-    Y,
-    fit_rods,
+from napari_lptem_diffusion.particles.detections import (
+    detections_table,
+    empty_detections,
+    parameters_of,
+    size_priors_of,
 )
+from napari_lptem_diffusion.particles.field import Field, Frames
+from napari_lptem_diffusion.particles.filter_bank import Candidates, FilterBank
+from napari_lptem_diffusion.particles.pose_fit import Fit, fit_rods, rods_image
+from napari_lptem_diffusion.particles.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
 Array = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 _MOST_PER_TILE = 400
-
-COLUMNS: dict[str, str] = {
-    "frame": "int64",
-    "x": "float64",
-    "y": "float64",
-    "angle_deg": "float64",
-    "length": "float64",
-    "width": "float64",
-    "blur": "float64",
-    "snr": "float64",
-    "contrast": "float64",
-    "localization_error": "float64",
-    "localization_error_along": "float64",
-    "localization_error_across": "float64",
-    "angle_error_deg": "float64",
-    "visible": "float64",
-}
-"""Columns of the table of detections with their types."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +79,75 @@ class Detector:
         Returns
         -------
         DataFrame
-            Columns as in `COLUMNS`, strongest rod first; px, pixel centres at integers. ``contrast`` is the share
-            of the background that the rod takes away, ``visible`` the share of the rod inside the frame.
+            Columns as in `detections.COLUMNS`, strongest rod first; px, pixel centres at integers. ``contrast`` is the
+            share of the background that the rod takes away, ``visible`` the share of the rod inside the frame.
         """
         fit = self.fit(self.field.normalise(image))
-        return empty_detections() if fit is None else self._table(fit, frame)
+        return empty_detections() if fit is None else self.table(fit, frame)
 
     def fit(self, normal: Array) -> Fit | None:
         """Find rods in a normalised frame; None where nothing stands out."""
         start = self._start(normal)
         if not len(start):
             return None
-        fit = fit_rods(
-            normal, start, self.prior, self.field.noise.correlation, self.field.variance_gain(start[:, X], start[:, Y])
-        )
+        fit = self.refit(normal, start, self.prior.of_rods(len(start)))
         rows = self._believable(fit, start, normal.shape)
         return fit.take(rows) if len(rows) else None
+
+    def refit(self, normal: Array, start: Matrix, priors: RodPriors) -> Fit:
+        """Fit given rods to a normalised frame, all together, whatever their signal.
+
+        Parameters
+        ----------
+        normal : ndarray
+            (y, x), from ``field.normalise``.
+        start : ndarray
+            (rods, 8) parameters on the grid of the fit; `parameters` makes them of a table.
+        priors : RodPriors
+            Of the same rods; `size_priors` makes them of a table, ``prior.of_rods`` of the population.
+        """
+        gain = self.field.variance_gain(start[:, X], start[:, Y])
+        return fit_rods(normal, start, priors, self.field.noise.correlation, gain, self.prior.shape.reach)
+
+    def table(self, fit: Fit, frame: int) -> pd.DataFrame:
+        """Return fitted rods in px of the movie, columns as in `detections.COLUMNS`."""
+        return detections_table(fit, frame, self.field, self.bank.texture)
+
+    def parameters(self, rods: pd.DataFrame) -> Matrix:
+        """Return the parameters of the fit, (rods, 8), of rods in a table of detections."""
+        return parameters_of(rods, self.field)
+
+    def size_priors(self, rods: pd.DataFrame) -> RodPriors:
+        """Return priors, (rods, 8), of ``length``, ``width``, ``blur`` and their ``_error`` in a table (px)."""
+        return size_priors_of(rods, self.field)
+
+    def look(self, normal: Array, known: Matrix, near: Matrix, within_px: float, threshold_sigma: float) -> Matrix:
+        """Look for rods near given places, at a threshold of its own, with the rods that are known taken away.
+
+        Parameters
+        ----------
+        normal : ndarray
+            (y, x), from ``field.normalise``.
+        known : ndarray
+            (rods, 8) parameters of rods that were found in this frame; may be empty.
+        near : ndarray
+            (places, 2): x and y, px of the movie.
+        within_px : float
+            Farthest from a place, px of the movie.
+        threshold_sigma : float
+            Least response of the filter, in standard deviations of the noise.
+
+        Returns
+        -------
+        ndarray
+            (found, 8) parameters to start `refit` from, strongest first.
+        """
+        rest = normal - rods_image(normal.shape, known, self.prior.shape.reach) if len(known) else normal
+        scale = self.field.bin_px * self.coarsening
+        places = (near + 0.5) / scale - 0.5
+        return self._as_start(
+            self.bank.look(coarsen(rest, self.coarsening), places, within_px / scale, threshold_sigma)
+        )
 
     def detect(
         self, movie: Frames, progress: Progress | None = None, should_stop: ShouldStop | None = None
@@ -135,9 +167,12 @@ class Detector:
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else empty_detections()
 
-    def _start(self, normal: Array) -> NDArray[np.float64]:
+    def _start(self, normal: Array) -> Matrix:
         """Candidates as parameters to start the fit from."""
-        found = self.bank.candidates(coarsen(normal, self.coarsening), self.settings.threshold_sigma, _MOST_PER_TILE)
+        coarse = coarsen(normal, self.coarsening)
+        return self._as_start(self.bank.candidates(coarse, self.settings.threshold_sigma, _MOST_PER_TILE))
+
+    def _as_start(self, found: Candidates) -> Matrix:
         start = np.tile(self.prior.centre(), (len(found.x), 1))
         start[:, X] = (found.x + 0.5) * self.coarsening - 0.5
         start[:, Y] = (found.y + 0.5) * self.coarsening - 0.5
@@ -145,7 +180,7 @@ class Detector:
         start[:, AMPLITUDE] = found.snr * self.bank.texture / (self.bank.unit_response * self.coarsening)
         return start
 
-    def _believable(self, fit: Fit, start: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.intp]:
+    def _believable(self, fit: Fit, start: Matrix, shape: tuple[int, ...]) -> NDArray[np.intp]:
         """Rods that stand out, stayed where the filter saw them, lie in the frame and are not a rod twice."""
         p, size = fit.parameters, self.prior.shape
         moved = np.hypot(p[:, X] - start[:, X], p[:, Y] - start[:, Y])
@@ -157,39 +192,6 @@ class Detector:
             if good[index] and not (near < 0.6 * size.width).any():
                 kept.append(int(index))
         return np.array(kept, dtype=np.intp)
-
-    def _table(self, fit: Fit, frame: int) -> pd.DataFrame:
-        p, covariance, bin_px = fit.parameters, fit.covariance, self.field.bin_px
-        x, y = p[:, X], p[:, Y]
-        axis = np.stack([np.cos(p[:, ANGLE]), np.sin(p[:, ANGLE])], axis=1)
-        side = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
-        plane = covariance[:, :2, :2]
-        along, across = (np.sqrt(np.einsum("ni,nij,nj->n", v, plane, v)) * bin_px for v in (axis, side))
-        here = np.clip(np.rint([y, x]).astype(int), 0, np.array(self.field.background.shape)[:, None] - 1)
-        background = self.field.background[here[0], here[1]]
-        grey = p[:, AMPLITUDE] * np.sqrt(self.field.noise.variance.variance(background))
-        columns = {
-            "frame": np.full(len(p), frame),
-            "x": (x + 0.5) * bin_px - 0.5,
-            "y": (y + 0.5) * bin_px - 0.5,
-            "angle_deg": np.degrees(p[:, ANGLE]) % 180 % 180,
-            "length": np.exp(np.maximum(p[:, LENGTH], p[:, WIDTH])) * bin_px,
-            "width": np.exp(p[:, WIDTH]) * bin_px,
-            "blur": np.exp(p[:, BLUR]) * bin_px,
-            "snr": fit.snr / self.bank.texture,
-            "contrast": grey / np.maximum(background - self.field.noise.variance.zero_level, 1e-6),
-            "localization_error": np.sqrt((along**2 + across**2) / 2),
-            "localization_error_along": along,
-            "localization_error_across": across,
-            "angle_error_deg": np.minimum(np.degrees(np.sqrt(covariance[:, ANGLE, ANGLE])), 52.0),
-            "visible": fit.visible,
-        }
-        return pd.DataFrame(columns).astype(COLUMNS)
-
-
-def empty_detections() -> pd.DataFrame:
-    """Return a table of no detections, with the columns and types of one that has some."""
-    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in COLUMNS.items()})
 
 
 def coarsen(image: Array, factor: int) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,12 @@ from napari_lptem_diffusion.particles.noise import NoiseCorrelation
 Array = NDArray[np.float32]
 _TILE = 384
 _LEAST_ENERGY = 0.3
+_MOST_NEAR_A_PLACE = 8
 _SHADOW = 0.3
 """Beside a rod, what is left of it must not count: peaks below this share of its signal to noise are ignored."""
+
+_Region = tuple[tuple[slice, slice], tuple[slice, slice], tuple[float, float, float] | None]
+"""Where peaks count (y, x), what is filtered for them, and a disc (x, y, radius) that they must lie in."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +97,51 @@ class FilterBank:
         most : int
             Stop after so many in one tile of the image.
         """
-        found: list[tuple[float, float, float, float]] = []
+        regions = ((core, outer, None) for core, outer in _tiles(image.shape, 2 * self.reach))
+        return self._peaks(image, regions, threshold, most)
+
+    def look(self, image: Array, places: NDArray[np.float64], within: float, threshold: float) -> Candidates:
+        """Find peaks above *threshold* within a distance of given *places*; as `candidates`, but there alone.
+
+        Parameters
+        ----------
+        image : ndarray
+            (y, x) normalised.
+        places : ndarray
+            (places, 2): x and y, px of *image*.
+        within : float
+            px of *image*.
+        threshold : float
+            In units of the noise of the filtered image.
+        """
+        half, margin = int(np.ceil(within)), 2 * self.reach
+        regions = []
+        for place in places:
+            x, y = np.rint(place).astype(int)
+            if not (-half <= x < image.shape[1] + half and -half <= y < image.shape[0] + half):
+                continue
+            core = (_clipped(y - half, y + half + 1, image.shape[0]), _clipped(x - half, x + half + 1, image.shape[1]))
+            outer = (
+                _clipped(core[0].start - margin, core[0].stop + margin, image.shape[0]),
+                _clipped(core[1].start - margin, core[1].stop + margin, image.shape[1]),
+            )
+            regions.append((core, outer, (float(place[0]), float(place[1]), within)))
+        return self._peaks(image, regions, threshold, _MOST_NEAR_A_PLACE)
+
+    def _peaks(self, image: Array, regions: Iterable[_Region], threshold: float, most: int) -> Candidates:
+        """Peaks in the cores of *regions*, each peak once."""
+        found: dict[tuple[int, int], tuple[float, float]] = {}
         borders = self._border_gains(image.shape)
-        for core, outer in _tiles(image.shape, 2 * self.reach):
+        for core, outer, disc in regions:
             response = self.responses(image[outer]) / self.texture
             response *= borders[0][:, outer[0], None] * borders[1][:, None, outer[1]]
             for x, y, angle, snr in self._clean(response, threshold, most):
                 x, y = x + outer[1].start, y + outer[0].start
-                if core[0].start <= y < core[0].stop and core[1].start <= x < core[1].stop:
-                    found.append((x, y, angle, snr))
-        table = np.array(sorted(found, key=lambda one: -one[3])).reshape(-1, 4)
+                inside = core[0].start <= y < core[0].stop and core[1].start <= x < core[1].stop
+                if inside and (disc is None or np.hypot(x - disc[0], y - disc[1]) <= disc[2]):
+                    found.setdefault((x, y), (angle, snr))
+        ordered = sorted(found.items(), key=lambda one: -one[1][1])
+        table = np.array([(*place, *rest) for place, rest in ordered], dtype=float).reshape(-1, 4)
         return Candidates(table[:, 0], table[:, 1], table[:, 2], table[:, 3])
 
     def _clean(self, response: Array, threshold: float, most: int) -> Iterator[tuple[int, int, float, float]]:
@@ -200,7 +239,11 @@ def _tiles(shape: tuple[int, ...], margin: int) -> Iterator[tuple[tuple[slice, s
         for left in range(0, shape[1], _TILE):
             bottom, right = min(top + _TILE, shape[0]), min(left + _TILE, shape[1])
             outer = (
-                slice(max(top - margin, 0), min(bottom + margin, shape[0])),
-                slice(max(left - margin, 0), min(right + margin, shape[1])),
+                _clipped(top - margin, bottom + margin, shape[0]),
+                _clipped(left - margin, right + margin, shape[1]),
             )
             yield (slice(top, bottom), slice(left, right)), outer
+
+
+def _clipped(start: int, stop: int, n: int) -> slice:
+    return slice(max(start, 0), min(stop, n))

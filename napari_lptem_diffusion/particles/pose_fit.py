@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_lptem_diffusion.particles.capsule import RodShape, capsule_image, capsule_value
+from napari_lptem_diffusion.particles.capsule import capsule_image, capsule_value
 from napari_lptem_diffusion.particles.noise import NoiseCorrelation
+from napari_lptem_diffusion.particles.priors import (
+    AMPLITUDE,
+    ANGLE,
+    BACKGROUND,
+    BLUR,
+    LENGTH,
+    WIDTH,
+    RodPriors,
+    X,
+    Y,
+)
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-X, Y, ANGLE, AMPLITUDE, BACKGROUND, LENGTH, WIDTH, BLUR = range(8)
-"""Columns of the parameters: px, px, radians, noise units, noise units, and the natural logarithms of px."""
-
 _STEPS = 6
 _ROUNDS = 3
 _LEAST_VARIANCE = np.float32(0.1)
-
-
-@dataclass(frozen=True)
-class Prior:
-    """What is known of a rod's size before it is looked at: the logarithms and their standard deviations."""
-
-    shape: RodShape
-    length_spread: float
-    width_spread: float
-    blur_spread: float
-
-    def scaled(self, factor: float) -> Prior:
-        """Return the prior on a grid whose pixels are *factor* times smaller."""
-        return replace(self, shape=self.shape.scaled(factor))
-
-    def centre(self) -> Matrix:
-        """Mean of the parameters; 0 where nothing is known."""
-        known = np.log([self.shape.length, self.shape.width, self.shape.blur])
-        return np.concatenate([np.zeros(5), known])
-
-    def precision(self) -> Matrix:
-        """One over the variance of each parameter; 0 where nothing is known."""
-        spreads = np.array([self.length_spread, self.width_spread, self.blur_spread])
-        return np.concatenate([np.zeros(5), spreads**-2.0])
 
 
 @dataclass(frozen=True)
@@ -52,7 +36,7 @@ class Fit:
     Attributes
     ----------
     parameters : ndarray
-        (rods, 8), see the column names of this module.
+        (rods, 8), columns as in `priors`.
     covariance : ndarray
         (rods, 8, 8).
     snr : ndarray
@@ -71,7 +55,9 @@ class Fit:
         return Fit(self.parameters[rows], self.covariance[rows], self.snr[rows], self.visible[rows])
 
 
-def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation, variance_gain: Matrix) -> Fit:
+def fit_rods(
+    image: Array, start: Matrix, priors: RodPriors, noise: NoiseCorrelation, variance_gain: Matrix, reach: int
+) -> Fit:
     """Fit all rods of an image, each while the others are subtracted.
 
     Least squares (Levenberg-Marquardt, all rods at once) weighted by the variance that the model itself
@@ -84,26 +70,29 @@ def fit_rods(image: Array, start: Matrix, prior: Prior, noise: NoiseCorrelation,
         (y, x) normalised.
     start : ndarray
         (rods, 8) parameters to start from.
-    prior : Prior
+    priors : RodPriors
+        Of the same rods.
     noise : NoiseCorrelation
         Of the image.
     variance_gain : ndarray
         (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude.
+    reach : int
+        Half the side of the window that is fitted around each rod, px.
     """
-    windows = Windows(image, start, prior.shape.reach)
-    level = noise.at_rod_scale(prior.shape.reach)
+    windows = Windows(image, start, reach)
+    level = noise.at_rod_scale(reach)
     parameters = start
     rounds = _ROUNDS if _neighbours(start, 2 * windows.reach) else _ROUNDS - 1
     for _ in range(rounds):
         windows.weigh(parameters, variance_gain)
         data = windows.data - windows.others(parameters)
-        parameters = levenberg_marquardt(windows, data, parameters, prior, level, _STEPS)
-    return _with_errors(windows, parameters, prior, noise, level)
+        parameters = levenberg_marquardt(windows, data, parameters, priors, level, _STEPS)
+    return _with_errors(windows, parameters, priors, noise, level)
 
 
-def rods_image(shape: tuple[int, ...], parameters: Matrix, prior: Prior) -> Array:
-    """Draw the fitted rods, (y, x), without background."""
-    return Windows(np.zeros(shape, dtype=np.float32), parameters, prior.shape.reach).image(parameters)
+def rods_image(shape: tuple[int, ...], parameters: Matrix, reach: int) -> Array:
+    """Draw the fitted rods, (y, x), without background; each in a window of half side *reach* px."""
+    return Windows(np.zeros(shape, dtype=np.float32), parameters, reach).image(parameters)
 
 
 class Windows:
@@ -163,15 +152,17 @@ class Windows:
         return total
 
 
-def levenberg_marquardt(windows: Windows, data: Array, start: Matrix, prior: Prior, level: float, steps: int) -> Matrix:
+def levenberg_marquardt(
+    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
+) -> Matrix:
     """Minimise squares over noise *level* plus the prior, for all rods side by side; return the parameters."""
-    centre, precision = prior.centre(), prior.precision()
+    centre, precision = priors.centre, priors.precision
     parameters, damping = start, np.full(len(start), 1e-2)
     residual, jacobian = linearise(windows, data, parameters)
     cost = _cost(residual, parameters, centre, precision, level)
     for _ in range(steps):
         curvature, gradient = normal_equations(residual, jacobian, level)
-        curvature = curvature + np.diag(precision)
+        curvature = curvature + precision[:, :, None] * np.eye(8)
         gradient = gradient + precision * (centre - parameters)
         scale = np.einsum("nii->ni", curvature) + 1e-9
         damped = curvature + np.eye(8) * (damping[:, None] * scale + 1e-9)[:, None, :]
@@ -236,14 +227,14 @@ def _cost(residual: Array, parameters: Matrix, centre: Matrix, precision: Matrix
     return cost
 
 
-def _with_errors(windows: Windows, parameters: Matrix, prior: Prior, noise: NoiseCorrelation, level: float) -> Fit:
+def _with_errors(windows: Windows, parameters: Matrix, priors: RodPriors, noise: NoiseCorrelation, level: float) -> Fit:
     _, jacobian = linearise(windows, windows.data, parameters)
     shape = tuple(fft.next_fast_len(n + 8, real=True) for n in jacobian.shape[2:])
     spectrum = fft.rfft2(jacobian, shape)
     coloured = fft.irfft2(spectrum * noise.power((shape[0], shape[1])), shape)
     coloured = coloured[..., : jacobian.shape[2], : jacobian.shape[3]].reshape(*jacobian.shape[:2], -1)
     flat = jacobian.reshape(*jacobian.shape[:2], -1)
-    known = np.diag(prior.precision())
+    known = priors.precision[:, :, None] * np.eye(8)
     curvature = (flat @ flat.transpose(0, 2, 1)).astype(float) / level + known
     spread = (flat @ coloured.transpose(0, 2, 1)).astype(float) / level**2 + known
     inverse = np.linalg.inv(curvature + 1e-9 * np.eye(8))

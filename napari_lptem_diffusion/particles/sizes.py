@@ -11,16 +11,8 @@ from napari_lptem_diffusion.particles.capsule import RodShape
 from napari_lptem_diffusion.particles.field import Field, Pairs, build_field
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.noise import Noise, NoiseCorrelation
-from napari_lptem_diffusion.particles.pose_fit import (
-    BLUR,
-    LENGTH,
-    WIDTH,
-    Prior,
-    Windows,
-    levenberg_marquardt,
-    linearise,
-    normal_equations,
-)
+from napari_lptem_diffusion.particles.pose_fit import Windows, levenberg_marquardt, linearise, normal_equations
+from napari_lptem_diffusion.particles.priors import SIZE, Prior
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -29,7 +21,6 @@ _SMALLEST_GRID = 24
 _SCAN_PIXELS = 3_000_000
 _RELATIVE_BLUR = 0.15
 _POPULATION_ROUNDS = 10
-_SIZES = [LENGTH, WIDTH, BLUR]
 _SPREADS = (np.array([0.05, 0.05, 0.5]), np.array([0.4, 0.3, 0.8]))
 """Least and largest spread of the logarithms of length, width and blur that a population may have."""
 
@@ -135,11 +126,11 @@ def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Pri
     for _ in range(_POPULATION_ROUNDS):
         means, variances = [], []
         for k, (view, pixels) in enumerate(zip(views, data, strict=True)):
-            parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior, level, steps=4)
+            parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior.of_rods(len(pixels)), level, steps=4)
             curvature, _ = normal_equations(*linearise(view, pixels, parameters[k]), level)
             posterior = np.linalg.inv(curvature + np.diag(prior.precision()) + 1e-9 * np.eye(8))
-            means.append(parameters[k][:, _SIZES])
-            variances.append(np.einsum("nii->ni", posterior)[:, _SIZES])
+            means.append(parameters[k][:, SIZE])
+            variances.append(np.einsum("nii->ni", posterior)[:, SIZE])
         log_size, variance = np.concatenate(means), np.concatenate(variances)
         centre = log_size.mean(axis=0)
         spread = np.sqrt(((log_size - centre) ** 2 + variance).mean(axis=0))

@@ -8,7 +8,7 @@ import pytest
 
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.export import save_analysis
-from napari_lptem_diffusion.particles.detector import COLUMNS as DETECTED
+from napari_lptem_diffusion.particles.detections import COLUMNS as DETECTED
 from tests.analysis_factory import make_analysis
 
 DOCS = Path(__file__).parents[2] / "docs"
