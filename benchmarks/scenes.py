@@ -8,6 +8,7 @@ those from 100 for tuning.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from napari_lptem_diffusion.particles.scoring import matched_filter_snr, segment
 
 Floats = NDArray[np.float64]
 COLUMNS = ["particle", "frame", "x", "y", "angle_deg", "length", "width", "blur_px", "contrast"]
+LENGTH_PX, WIDTH_PX = (28.0, 34.0), (14.0, 17.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def scene(
     rods: int = 12,
     moments: int = 1,
     motion: Motion | None = None,
-    **imaging: float,
+    length_px: tuple[float, float] = LENGTH_PX,
+    width_px: tuple[float, float] = WIDTH_PX,
+    **imaging: Any,
 ) -> Scene:
     """Rods in two planes of focus that dwell and jump; every sixth starts beside another one.
 
@@ -126,27 +130,30 @@ def scene(
     moments : int
         Of an exposure; 1 = no motion blur.
     motion : Motion, optional
+    length_px, width_px : tuple of float
+        Least and greatest; a rod whose width would exceed its length is a sphere.
     **imaging
-        Fields of `Imaging` to change.
+        Fields of `Imaging` to change. Rods drift with the film.
     """
     rng = np.random.default_rng([seed, 1])
     looks = replace(LEVELS[level].imaging, **imaging)
     starts = _starts(rods, size_px, rng)
     tables = []
     for particle, start in enumerate(starts):
-        rod = _draw_rod(LEVELS[level], looks, size_px, particle, start, rng)
+        rod = _draw_rod(LEVELS[level], looks, size_px, particle, start, rng, length_px, width_px)
         path = _path(start, frames * moments, moments, motion or Motion(), rng)
+        path[["x", "y"]] += np.arange(frames * moments)[:, None] / moments * looks.drift_px
         tables.append(path.assign(particle=particle, frame=np.repeat(np.arange(frames), moments), **rod))
     poses = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
     return _rendered(poses, frames, size_px, looks, rng)
 
 
-def jumpers(level: str, seed: int, **options: int) -> Scene:
+def jumpers(level: str, seed: int, **options: Any) -> Scene:
     """Rods that jump far and often; about half of the jumps exceed 38 px. *options* as of `scene`."""
     return scene(level, seed, motion=FAR_AND_OFTEN, **options)
 
 
-def empty(level: str, seed: int, frames: int = 200, size_px: int = 1024, **imaging: float) -> Scene:
+def empty(level: str, seed: int, frames: int = 200, size_px: int = 1024, **imaging: Any) -> Scene:
     """No rods at all, only noise."""
     return scene(level, seed, frames, size_px, rods=0, **imaging)
 
@@ -236,12 +243,20 @@ def _path(start: Floats, steps: int, moments: int, motion: Motion, rng: np.rando
 
 
 def _draw_rod(
-    level: Level, imaging: Imaging, size_px: int, plane: int, at: Floats, rng: np.random.Generator
+    level: Level,
+    imaging: Imaging,
+    size_px: int,
+    plane: int,
+    at: Floats,
+    rng: np.random.Generator,
+    length_px: tuple[float, float] = LENGTH_PX,
+    width_px: tuple[float, float] = WIDTH_PX,
 ) -> dict[str, float]:
     """Size and looks of a rod that starts *at* (x, y)."""
+    length = rng.uniform(*length_px)
     rod = {
-        "length": rng.uniform(28, 34),
-        "width": rng.uniform(14, 17),
+        "length": length,
+        "width": min(rng.uniform(*width_px), length),
         "blur_px": level.blurs_px[plane % 2],
         "contrast": imaging.contrast,
     }

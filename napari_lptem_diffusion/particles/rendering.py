@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 _SUPERSAMPLING = 4
+_DIRT_CONTRAST = 0.3
+_DIRT_BLUR_PX = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,21 @@ class Imaging:
     row_noise : float
         Standard deviation of the offset common to a row (grey values).
     bits : int
-        8 or 16; frames are rounded and clipped to this range.
+        8, 12 or 16: frames are rounded and clipped to this range. 32: left as they are, in floating point.
+    vignetting : float
+        Share of the dose that the corners lose, beside the drop.
+    texture, texture_px : float
+        Standard deviation of the film's transmission, as a share of it, and how far it is correlated; it never changes.
+    dirt_blobs : int
+        How many dark blobs lie on the film, anywhere.
+    dirt_px : float
+        Greatest diameter of a blob; the least is a quarter of it.
+    drift_px : tuple of float
+        How far film and dirt move from frame to frame, (x, y). The rods are where their poses say.
+    hot_share : float
+        Share of pixels that are stuck at a grey value of their own, anywhere in the range of the others or above.
+    jpeg_quality : int or None
+        1 to 95: frames of 8 bits as they come back from a JPEG file.
     """
 
     electrons_per_px: float = 9.6
@@ -49,12 +67,30 @@ class Imaging:
     grey_offset: float = -58.0
     row_noise: float = 2.0
     bits: int = 8
+    vignetting: float = 0.0
+    texture: float = 0.0
+    texture_px: float = 6.0
+    dirt_blobs: int = 0
+    dirt_px: float = 80.0
+    drift_px: tuple[float, float] = (0.0, 0.0)
+    hot_share: float = 0.0
+    jpeg_quality: int | None = None
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8] | np.dtype[np.uint16] | np.dtype[np.float32]:
+        """Type of the pixels."""
+        if self.bits == 32:
+            return np.dtype(np.float32)
+        return np.dtype(np.uint8) if self.bits == 8 else np.dtype(np.uint16)
 
     def illumination(self, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Mean electrons per pixel of an empty scene, (y, x)."""
         rows = 1 - self.illumination_drop * np.linspace(0, 1, shape[0])[:, None]
         columns = 1 - 0.1 * np.linspace(-1, 1, shape[1])[None, :] ** 2
         profile: NDArray[np.float64] = rows * columns
+        if self.vignetting:
+            y, x = (np.linspace(-1, 1, n) for n in shape)
+            profile *= 1 - self.vignetting * ((x[None, :] ** 2 + y[:, None] ** 2) / 2) ** 2
         profile *= self.electrons_per_px / profile.mean()
         return profile
 
@@ -65,7 +101,7 @@ def render_movie(
     shape: tuple[int, int],
     imaging: Imaging,
     rng: np.random.Generator,
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
     """Render a movie of rods in the bright field of a transmission electron microscope.
 
     Poisson electrons behind an absorbing scene, spread over neighbouring pixels by the detector, scaled to grey values.
@@ -88,18 +124,24 @@ def render_movie(
     Returns
     -------
     ndarray
-        (frames, y, x), unsigned 8 or 16 bit.
+        (frames, y, x): unsigned 8 bit, unsigned 16 bit (of which 12 may be used) or 32-bit floating point.
     """
-    dtype = np.uint8 if imaging.bits == 8 else np.uint16
     empty = imaging.illumination(shape)
     by_frame = dict(tuple(poses.groupby("frame")))
-    movie = np.empty((frames, *shape), dtype=dtype)
+    film = _Film.make(frames, shape, imaging, rng) if imaging.texture or imaging.dirt_blobs else None
+    stuck = _stuck_pixels(empty, imaging, rng) if imaging.hot_share else None
+    movie = np.empty((frames, *shape), dtype=imaging.dtype)
     for index in range(frames):
         beam = max(0.0, 1 + imaging.flicker * rng.standard_normal())
         electrons = beam * empty
+        if film is not None:
+            electrons = electrons * film.at(index)
         if index in by_frame:
             electrons = electrons * transmission(by_frame[index], shape, imaging)
-        movie[index] = _camera(electrons, imaging, rng).astype(dtype)
+        grey = _camera(electrons, imaging, rng)
+        if stuck is not None:
+            grey = np.where(np.isnan(stuck), grey, stuck)
+        movie[index] = _digitised(grey, imaging)
     return movie
 
 
@@ -168,6 +210,68 @@ def _camera(electrons: NDArray[np.float64], imaging: Imaging, rng: np.random.Gen
     if imaging.detector_blur_px > 0:
         counted = ndimage.gaussian_filter(counted, imaging.detector_blur_px, mode="nearest")
     rows = imaging.row_noise * rng.standard_normal((electrons.shape[0], 1))
-    grey = imaging.grey_per_electron * counted + imaging.grey_offset + rows
-    clipped: NDArray[np.float64] = np.clip(np.rint(grey), 0, 2**imaging.bits - 1)
-    return clipped
+    grey: NDArray[np.float64] = imaging.grey_per_electron * counted + imaging.grey_offset + rows
+    return grey
+
+
+def _digitised(grey: NDArray[np.float64], imaging: Imaging) -> NDArray[np.generic]:
+    if imaging.bits == 32:
+        return grey.astype(imaging.dtype)
+    whole: NDArray[np.generic] = np.clip(np.rint(grey), 0, 2**imaging.bits - 1).astype(imaging.dtype)
+    if imaging.jpeg_quality is None:
+        return whole
+    file = io.BytesIO()
+    Image.fromarray(whole).save(file, "jpeg", quality=imaging.jpeg_quality)
+    return np.asarray(Image.open(file))
+
+
+def _stuck_pixels(electrons: NDArray[np.float64], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Grey values of the pixels that are stuck, NaN elsewhere; up to twice the mean count and three deviations."""
+    mean = electrons.mean()
+    high = imaging.grey_per_electron * (2 * mean + 3 * np.sqrt(mean)) + imaging.grey_offset
+    low = imaging.grey_offset
+    hot = rng.random(electrons.shape) < imaging.hot_share
+    return np.where(hot, rng.uniform(low, high, electrons.shape), np.nan)
+
+
+@dataclass(frozen=True)
+class _Film:
+    """Transmission of a film with texture and dirt, larger than the frame by as much as it drifts."""
+
+    transmission: NDArray[np.float64]
+    shape: tuple[int, int]
+    margin: int
+    drift_px: tuple[float, float]
+
+    @classmethod
+    def make(cls, frames: int, shape: tuple[int, int], imaging: Imaging, rng: np.random.Generator) -> _Film:
+        margin = int(np.ceil(frames * np.abs(imaging.drift_px).max())) + 1
+        size = (shape[0] + 2 * margin, shape[1] + 2 * margin)
+        passed = np.ones(size)
+        if imaging.texture:
+            smooth = ndimage.gaussian_filter(rng.standard_normal(size), imaging.texture_px, mode="wrap")
+            passed += imaging.texture * smooth / smooth.std()
+        for _ in range(imaging.dirt_blobs):
+            diameter = rng.uniform(0.25, 1) * imaging.dirt_px
+            blob: dict[Hashable, float] = {
+                "x": rng.uniform(0, size[1]),
+                "y": rng.uniform(0, size[0]),
+                "angle_deg": rng.uniform(0, 180),
+                "length": diameter,
+                "width": diameter * rng.uniform(0.6, 1),
+                "blur_px": _DIRT_BLUR_PX,
+                "contrast": _DIRT_CONTRAST,
+            }
+            absorbed = np.zeros(size)
+            _add_rod(absorbed, blob, imaging)
+            passed *= 1 - absorbed
+        return cls(np.maximum(passed, 0), shape, margin, imaging.drift_px)
+
+    def at(self, frame: int) -> NDArray[np.float64]:
+        """Transmission in *frame*, (y, x)."""
+        x, y = (self.margin - frame * drift for drift in self.drift_px)
+        left, top = int(np.floor(x)), int(np.floor(y))
+        window = self.transmission[top : top + self.shape[0] + 1, left : left + self.shape[1] + 1]
+        upper = (1 - (y - top)) * window[:-1] + (y - top) * window[1:]
+        passed: NDArray[np.float64] = (1 - (x - left)) * upper[:, :-1] + (x - left) * upper[:, 1:]
+        return passed
