@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from napari_lptem_diffusion.particles.masks import label_image
 from napari_lptem_diffusion.particles.rendering import Imaging, transmission
 
 Array = NDArray[np.float64]
+_MEDIAN_OF_HALF_NORMAL = 0.6745
 
 
 @dataclass(frozen=True)
@@ -90,46 +92,124 @@ def match_rods(detections: pd.DataFrame, truth: pd.DataFrame, within_px: float =
     )
 
 
-def position_bound(pose: dict[str, float], imaging: Imaging, electrons_per_px: float) -> Array:
-    """Cramer-Rao bound of a rod's position: no unbiased estimate is better.
-
-    Fisher information of independent Poisson electrons behind the rod, J^T diag(1 / mean) J with derivatives of the
-    renderer's own image. Dose, contrast and angle are unknown too, the size is known. (The detector's blur is
-    invertible and loses nothing; rounding and row noise are left out.)
+def without_cut(
+    detections: pd.DataFrame, truth: pd.DataFrame, cut: pd.DataFrame, within_px: float = 8.0
+) -> pd.DataFrame:
+    """Drop the detections of rods whose centre is out of view: to find them is neither right nor wrong.
 
     Parameters
     ----------
-    pose : dict
+    detections, truth, cut : DataFrame
+        ``frame``, ``x``, ``y``; *cut* are the rods of which less than half is in view.
+    """
+    everything = pd.concat([truth.assign(out=False), cut.assign(out=True)], ignore_index=True)
+    numbered = detections.assign(row=np.arange(len(detections)))
+    matches = match_rods(numbered, everything, within_px)
+    dropped = matches.found["row"][matches.true["out"].astype(bool)]
+    return detections.drop(index=detections.index[dropped]).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class ErrorRatio:
+    """Stated over true errors: 1 is honest, less is too sure of itself.
+
+    Attributes
+    ----------
+    rms : float
+        Root mean square of the stated errors over that of the true ones.
+    robust : float
+        One over the standard deviation of true over stated errors, from their median size.
+    """
+
+    rms: float
+    robust: float
+
+
+def error_ratio(stated: Array, errors: Array) -> ErrorRatio:
+    """Compare stated standard deviations with *errors* of the same shape; several axes are taken together."""
+    rms = np.sqrt(np.mean(np.square(stated)) / np.mean(np.square(errors)))
+    spread = np.median(np.abs(errors / stated)) / _MEDIAN_OF_HALF_NORMAL
+    return ErrorRatio(float(rms), float(1 / spread))
+
+
+def outline_gaps(rods: pd.DataFrame) -> Array:
+    """Gap between a rod's outline and the nearest other one of its frame, in widths of the rod.
+
+    Parameters
+    ----------
+    rods : DataFrame
+        ``frame``, ``x``, ``y``, ``angle_deg``, ``length``, ``width``.
+
+    Returns
+    -------
+    ndarray
+        (rows,); -1 where the axes of two equal rods cross, infinite where there is no other rod.
+    """
+    gaps = np.full(len(rods), np.inf)
+    width = rods["width"].to_numpy(float)
+    for rows in map(np.asarray, rods.groupby("frame").indices.values()):
+        first, second = (rows[index.ravel()] for index in np.meshgrid(np.arange(len(rows)), np.arange(len(rows))))
+        first, second = first[first != second], second[first != second]
+        distance = segment_distance(rods.iloc[first], rods.iloc[second])
+        np.minimum.at(gaps, first, (distance - (width[first] + width[second]) / 2) / width[first])
+    return gaps
+
+
+def mask_overlaps(one: pd.DataFrame, other: pd.DataFrame) -> Array:
+    """Intersection over union of the masks of rods, row by row.
+
+    Parameters
+    ----------
+    one, other : DataFrame
+        ``x``, ``y``, ``angle_deg``, ``length``, ``width``; of equal length.
+    """
+    overlaps = []
+    for pair in zip(one.to_dict("records"), other.to_dict("records"), strict=True):
+        left, top = (round(min(rod[axis] - rod["length"] for rod in pair)) for axis in ("x", "y"))
+        right, bottom = (round(max(rod[axis] + rod["length"] for rod in pair)) for axis in ("x", "y"))
+        here = [pd.DataFrame([rod | {"x": rod["x"] - left, "y": rod["y"] - top}]) for rod in pair]
+        masks = [label_image(rod, (bottom - top + 1, right - left + 1), [1]) > 0 for rod in here]
+        overlaps.append((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
+    return np.array(overlaps)
+
+
+def position_bound(pose: Mapping[Hashable, float], imaging: Imaging, electrons_per_px: float) -> Array:
+    """Cramer-Rao bound of a rod's position: no unbiased estimate is better.
+
+    Fisher information of independent Poisson electrons behind the rod, J^T diag(1 / mean) J, of
+    the renderer's own image. It is the same whether dose, contrast, angle, length, width and blur are known or not:
+    their derivatives are even about the centre of the rod and those of the position odd. The spread of electrons in
+    the detector can be inverted, so it correlates the noise but loses nothing. Rounding and row noise are left out.
+
+    Parameters
+    ----------
+    pose : mapping
         ``angle_deg``, ``length``, ``width`` (px); optionally ``blur_px`` and ``contrast``.
     imaging : Imaging
     electrons_per_px : float
-        Dose where the rod is.
+        Dose where the rod is; the bound goes with one over its square root.
 
     Returns
     -------
     ndarray
         (2,): one standard deviation along and across the rod, px.
     """
-    half = int(pose["length"] / 2 + 4 * pose.get("blur_px", imaging.focus_blur_px)) + 4
-    pose = {"contrast": imaging.contrast, **pose, "particle": 0, "frame": 0, "x": float(half), "y": float(half)}
-
-    def mean(change: dict[str, float]) -> Array:
-        moved = {name: value + change.get(name, 0.0) for name, value in pose.items()}
-        return electrons_per_px * transmission(pd.DataFrame([moved]), (2 * half + 1, 2 * half + 1), imaging)
-
     axis = np.radians(pose["angle_deg"])
-    along, across = np.array([np.cos(axis), np.sin(axis)]), np.array([-np.sin(axis), np.cos(axis)])
-    steps = [
-        {"x": 0.05 * along[0], "y": 0.05 * along[1]},
-        {"x": 0.05 * across[0], "y": 0.05 * across[1]},
-        {"angle_deg": 0.5},
-        {"contrast": 0.01},
-    ]
-    centre = mean({})
-    derivatives = [(mean(step) - mean({k: -v for k, v in step.items()})) / 2 for step in steps]
-    jacobian = np.stack([*derivatives, centre]).reshape(5, -1)
-    bound = np.linalg.inv((jacobian / centre.ravel()) @ jacobian.T)
-    return 0.05 * np.sqrt(np.diag(bound)[:2])
+    mean = passing_electrons(pose, imaging, electrons_per_px)
+    # Moving the rod moves its image: the slope comes from the image's spectrum, exact for one that is blurred.
+    spectrum, waves = np.fft.fft2(mean), 2j * np.pi * np.fft.fftfreq(len(mean))
+    right, down = (np.fft.ifft2(spectrum * wave).real for wave in (waves[None, :], waves[:, None]))
+    slopes = [np.cos(axis) * right + np.sin(axis) * down, np.cos(axis) * down - np.sin(axis) * right]
+    jacobian = np.stack(slopes).reshape(2, -1)
+    bound: Array = np.sqrt(np.diag(np.linalg.inv((jacobian / mean.ravel()) @ jacobian.T)))
+    return bound
+
+
+def passing_electrons(pose: Mapping[Hashable, float], imaging: Imaging, electrons_per_px: float) -> Array:
+    """Mean electrons per pixel behind a rod in the middle of a square window that holds its image."""
+    half = int(pose["length"] / 2 + 4 * pose.get("blur_px", imaging.focus_blur_px)) + 4
+    centred = {**pose, "particle": 0, "frame": 0, "x": float(half), "y": float(half)}
+    return electrons_per_px * transmission(pd.DataFrame([centred]), (2 * half + 1, 2 * half + 1), imaging)
 
 
 def matched_filter_snr(pose: Mapping[Hashable, float], imaging: Imaging, electrons_per_px: float) -> float:
@@ -145,9 +225,7 @@ def matched_filter_snr(pose: Mapping[Hashable, float], imaging: Imaging, electro
     electrons_per_px : float
         Dose where the rod is.
     """
-    half = int(pose["length"] / 2 + 4 * pose.get("blur_px", imaging.focus_blur_px)) + 4
-    centred = {**pose, "particle": 0, "frame": 0, "x": float(half), "y": float(half), "angle_deg": 0.0}
-    absorbed = 1 - transmission(pd.DataFrame([centred]), (2 * half + 1, 2 * half + 1), imaging)
+    absorbed = 1 - passing_electrons({**pose, "angle_deg": 0.0}, imaging, 1.0)
     return float(np.sqrt(electrons_per_px * np.sum(absorbed**2)))
 
 
