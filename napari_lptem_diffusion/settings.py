@@ -86,6 +86,11 @@ class LinkingSettings(StageSettings):
         "Farthest that a rod moves from one frame to the next. Left to itself: as far as the density of rods allows.",
         "px",
     )
+    linker: Literal["likelihood", "trackpy"] = _field(
+        "likelihood",
+        "Linker",
+        "From frame to frame: by displacement, rotation, size and contrast, or by trackpy from the displacement alone.",
+    )
     memory_frames: int = _field(
         5, "Gap", "For how many frames a rod may be lost and still be the same rod.", "frames", ge=0, le=100
     )

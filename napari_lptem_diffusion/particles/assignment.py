@@ -48,7 +48,8 @@ def choose_links(left: Indices, right: Indices, gain: Floats) -> Indices:
 def margins(left: Indices, right: Indices, gain: Floats, chosen: Indices) -> Floats:
     """By how much each chosen link beats the best alternative in which it is not made.
 
-    The alternatives are to make no link there, to link one of its ends elsewhere, and to swap partners with another link.
+    The alternatives are to make no link there, to link one of its ends elsewhere, and to swap partners with another
+    link.
 
     Parameters
     ----------
@@ -99,12 +100,14 @@ def _best(i: Indices, j: Indices, value: Floats) -> Indices:
     gains[row, column] = value
     number = np.full(gains.shape, -1, dtype=np.intp)
     number[row, column] = np.arange(len(value))
-    links = number[linear_sum_assignment(gains, maximize=True)]
+    links: Indices = number[linear_sum_assignment(gains, maximize=True)]
     return links[links >= 0]
 
 
 def _greedy(i: Indices, j: Indices, value: Floats) -> Indices:
-    taken_left, taken_right, rows = set(), set(), []
+    taken_left: set[int] = set()
+    taken_right: set[int] = set()
+    rows: list[int] = []
     for row in np.argsort(-value, kind="stable").tolist():
         if i[row] not in taken_left and j[row] not in taken_right:
             taken_left.add(i[row])

@@ -96,8 +96,8 @@ def test_nothing_to_link(count):
 
 def test_search_range_follows_density_unless_given():
     sparse, dense = walkers(4, 5, 1.0, 100), walkers(4, 5, 1.0, 20)
-    assert search_range_px(sparse, LinkingSettings()) == pytest.approx(50, rel=0.1)
-    assert search_range_px(dense, LinkingSettings()) == pytest.approx(10, rel=0.2)
+    assert search_range_px(sparse, LinkingSettings()) == pytest.approx(95, rel=0.1)
+    assert search_range_px(dense, LinkingSettings()) == pytest.approx(19, rel=0.2)
     assert search_range_px(sparse, LinkingSettings(search_range_px=33)) == 33
 
 
