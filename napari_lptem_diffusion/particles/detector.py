@@ -16,6 +16,7 @@ from napari_lptem_diffusion.particles.detections import (
 )
 from napari_lptem_diffusion.particles.field import Field, Frames
 from napari_lptem_diffusion.particles.filter_bank import Candidates, FilterBank
+from napari_lptem_diffusion.particles.hypotheses import Odds, reconsider
 from napari_lptem_diffusion.particles.pose_fit import Fit, fit_rods, rods_image
 from napari_lptem_diffusion.particles.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
@@ -24,6 +25,8 @@ from napari_lptem_diffusion.settings import DetectionSettings
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _MOST_PER_TILE = 400
+_LEAST_GAIN = 16.0
+_SAME_PLACE, _SAME_DIRECTION, _ROUND = 0.5, 0.5, 1.2
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,14 @@ class Detector:
         if not len(start):
             return None
         fit = self.refit(normal, start, self.prior.of_rods(len(start)))
-        rows = self._believable(fit, start, normal.shape)
+        gain = self.field.variance_gain(fit.parameters[:, X], fit.parameters[:, Y])
+        odds = Odds(
+            self.field.noise.correlation.at_rod_scale(self.prior.shape.reach), _LEAST_GAIN * self.bank.texture**2
+        )
+        rods = reconsider(normal, fit, self.prior, gain, odds)
+        if rods is not None:
+            fit = self.refit(normal, rods, self.prior.of_rods(len(rods)))
+        rows = self._believable(fit, normal.shape)
         return fit.take(rows) if len(rows) else None
 
     def refit(self, normal: Array, start: Matrix, priors: RodPriors) -> Fit:
@@ -180,18 +190,23 @@ class Detector:
         start[:, AMPLITUDE] = found.snr * self.bank.texture / (self.bank.unit_response * self.coarsening)
         return start
 
-    def _believable(self, fit: Fit, start: Matrix, shape: tuple[int, ...]) -> NDArray[np.intp]:
-        """Rods that stand out, stayed where the filter saw them, lie in the frame and are not a rod twice."""
-        p, size = fit.parameters, self.prior.shape
-        moved = np.hypot(p[:, X] - start[:, X], p[:, Y] - start[:, Y])
-        good = (fit.snr / self.bank.texture >= self.settings.threshold_sigma) & (moved < size.length)
+    def _believable(self, fit: Fit, shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """Rods that stand out, lie in the frame and are not a rod twice."""
+        p = fit.parameters
+        good = fit.snr / self.bank.texture >= self.settings.threshold_sigma
         good &= (p[:, X] > -1) & (p[:, X] < shape[1]) & (p[:, Y] > -1) & (p[:, Y] < shape[0])
         kept: list[int] = []
         for index in np.argsort(-fit.snr, kind="stable"):
-            near = np.hypot(*(p[kept][:, [X, Y]] - p[index, [X, Y]]).T)
-            if good[index] and not (near < 0.6 * size.width).any():
+            if good[index] and not self._seen_twice(p[kept], p[index]):
                 kept.append(int(index))
         return np.array(kept, dtype=np.intp)
+
+    def _seen_twice(self, kept: Matrix, rod: Matrix) -> bool:
+        """Whether one of the rods that are kept lies in the same place and direction."""
+        size = self.prior.shape
+        near = np.hypot(*(kept[:, [X, Y]] - rod[[X, Y]]).T) < _SAME_PLACE * size.width
+        aligned = np.abs(np.sin(kept[:, ANGLE] - rod[ANGLE])) < _SAME_DIRECTION
+        return bool((near & (aligned | (size.length < _ROUND * size.width))).any())
 
 
 def coarsen(image: Array, factor: int) -> Array:

@@ -8,25 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_lptem_diffusion.particles.capsule import capsule_image, capsule_value
+from napari_lptem_diffusion.particles.groups import touching_groups, windows_overlap
 from napari_lptem_diffusion.particles.noise import NoiseCorrelation
-from napari_lptem_diffusion.particles.priors import (
-    AMPLITUDE,
-    ANGLE,
-    BACKGROUND,
-    BLUR,
-    LENGTH,
-    WIDTH,
-    RodPriors,
-    X,
-    Y,
-)
+from napari_lptem_diffusion.particles.priors import AMPLITUDE, BACKGROUND, RodPriors, X, Y
+from napari_lptem_diffusion.particles.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_STEPS = 6
-_ROUNDS = 3
-_LEAST_VARIANCE = np.float32(0.1)
+_STEPS = 8
+_ROUNDS = 2
+_ROUNDS_WITH_NEIGHBOURS = 3
+_SETTLED = 0.01
+"""A step that promises to lower the squares by less than this, in units of the noise, is the last."""
+_NO_BACKGROUND = 1e6
+"""Precision that keeps all backgrounds of a group but the first at 0."""
+_LARGEST_STEP = np.array([2.0, 2.0, 0.35, 1e3, 1e3, 0.3, 0.3, 0.5])
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Fit:
     covariance : ndarray
         (rods, 8, 8).
     snr : ndarray
-        (rods,): amplitude over its standard deviation when the pose is given.
+        (rods,): amplitude over its standard deviation when the poses are given.
     visible : ndarray
         (rods,): share of the rod's image inside the frame.
     """
@@ -55,12 +51,23 @@ class Fit:
         return Fit(self.parameters[rows], self.covariance[rows], self.snr[rows], self.visible[rows])
 
 
+@dataclass
+class _Batch:
+    """Groups of the same number of rods, fitted side by side."""
+
+    rods: NDArray[np.intp]
+    windows: Windows
+    parameters: Matrix
+    priors: RodPriors
+    variance_gain: Matrix
+
+
 def fit_rods(
     image: Array, start: Matrix, priors: RodPriors, noise: NoiseCorrelation, variance_gain: Matrix, reach: int
 ) -> Fit:
-    """Fit all rods of an image, each while the others are subtracted.
+    """Fit all rods of an image, those that touch together, each group while the others are subtracted.
 
-    Least squares (Levenberg-Marquardt, all rods at once) weighted by the variance that the model itself
+    Least squares (Levenberg-Marquardt, all groups side by side) weighted by the variance that the model itself
     predicts, which is the maximum of the likelihood for many electrons; the covariance allows for noise that is
     correlated between pixels (sandwich estimator).
 
@@ -75,182 +82,185 @@ def fit_rods(
     noise : NoiseCorrelation
         Of the image.
     variance_gain : ndarray
-        (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude.
+        (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude. Where
+        electrons are counted it is minus the share of the electrons that an amplitude of 1 takes away.
     reach : int
         Half the side of the window that is fitted around each rod, px.
     """
-    windows = Windows(image, start, reach)
     level = noise.at_rod_scale(reach)
-    parameters = start
-    rounds = _ROUNDS if _neighbours(start, 2 * windows.reach) else _ROUNDS - 1
-    for _ in range(rounds):
-        windows.weigh(parameters, variance_gain)
-        data = windows.data - windows.others(parameters)
-        parameters = levenberg_marquardt(windows, data, parameters, priors, level, _STEPS)
-    return _with_errors(windows, parameters, priors, noise, level)
+    groups = touching_groups(start)
+    batches = [
+        _batch(image, start, priors, variance_gain, np.array([g for g in groups if len(g) == size]), reach)
+        for size in sorted({len(group) for group in groups})
+    ]
+    neighbours = windows_overlap(start, groups, 2 * reach)
+    for _ in range(_ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS):
+        drawn = _drawn(image.shape, batches) if neighbours else None
+        for batch in batches:
+            batch.windows.weigh(batch.parameters, batch.variance_gain)
+            data = batch.windows.data if drawn is None else _without_others(batch, drawn)
+            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, _STEPS)
+    return _joined(len(start), batches, [_with_errors(batch, noise, level) for batch in batches])
 
 
 def rods_image(shape: tuple[int, ...], parameters: Matrix, reach: int) -> Array:
     """Draw the fitted rods, (y, x), without background; each in a window of half side *reach* px."""
-    return Windows(np.zeros(shape, dtype=np.float32), parameters, reach).image(parameters)
+    windows = Windows(np.zeros(shape, dtype=np.float32), parameters, reach)
+    padded = np.zeros((shape[0] + 4 * reach, shape[1] + 4 * reach), dtype=np.float32)
+    windows.draw(windows.models(parameters), padded)
+    return padded[2 * reach : 2 * reach + shape[0], 2 * reach : 2 * reach + shape[1]]
 
 
-class Windows:
-    """Square windows around rods, cut from a padded image once and used by every step of the fit."""
+def in_groups(values: Matrix, priors: RodPriors, groups: NDArray[np.intp]) -> tuple[Matrix, RodPriors]:
+    """Lay the parameters and priors of rods out as (groups, 8 * rods in a group).
 
-    def __init__(self, image: Array, start: Matrix, reach: int) -> None:
-        self.reach = reach
-        self.corner_x = np.rint(start[:, X]).astype(int) - reach
-        self.corner_y = np.rint(start[:, Y]).astype(int) - reach
-        self.shape = image.shape
-        pad = 2 * reach
-        padded = np.pad(image, pad)
-        inside = np.pad(np.ones(image.shape, dtype=np.float32), pad)
-        steps = np.arange(2 * reach + 1)
-        rows = np.clip(self.corner_y[:, None] + steps + pad, 0, padded.shape[0] - 1)
-        columns = np.clip(self.corner_x[:, None] + steps + pad, 0, padded.shape[1] - 1)
-        self._index = (rows[:, :, None], columns[:, None, :])
-        self._padded_shape = padded.shape
-        self.inside = inside[self._index]
-        self.weight = self.inside
-        self.data = padded[self._index]
-
-    def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
-        """Coordinates of every pixel along and across each rod, and the rod's cosine and sine."""
-        steps = np.arange(2 * self.reach + 1)
-        dx = (self.corner_x - parameters[:, X])[:, None, None] + steps[None, None, :]
-        dy = (self.corner_y - parameters[:, Y])[:, None, None] + steps[None, :, None]
-        c, s = (f(parameters[:, ANGLE])[:, None, None] for f in (np.cos, np.sin))
-        along, across = c * dx + s * dy, c * dy - s * dx
-        return (along.astype(np.float32), across.astype(np.float32), c.astype(np.float32), s.astype(np.float32))
-
-    def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
-        """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
-        variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
-        self.weight = self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
-
-    def models(self, parameters: Matrix) -> Array:
-        """Image of each rod in its own window, without background."""
-        along, across, _, _ = self.axes(parameters)
-        value = capsule_value(along, across, *_size(parameters))
-        return parameters[:, AMPLITUDE, None, None].astype(np.float32) * value
-
-    def others(self, parameters: Matrix) -> Array:
-        """What the other rods add to each window."""
-        own = self.models(parameters)
-        return self._drawn(own)[self._index] - own
-
-    def image(self, parameters: Matrix) -> Array:
-        """Image of all rods, without background, (y, x)."""
-        pad = 2 * self.reach
-        return self._drawn(self.models(parameters))[pad : pad + self.shape[0], pad : pad + self.shape[1]]
-
-    def _drawn(self, models: Array) -> Array:
-        """Sum of the windows on the padded image."""
-        total = np.zeros(self._padded_shape, dtype=np.float32)
-        np.add.at(total, self._index, models)
-        return total
+    Parameters
+    ----------
+    values : ndarray
+        (rods, 8).
+    priors : RodPriors
+    groups : ndarray
+        (groups, rods in a group) rows of *values*.
+    """
+    centre, precision = priors.centre[groups], priors.precision[groups]
+    parameters = values[groups]
+    for array, pinned in ((centre, 0.0), (precision, _NO_BACKGROUND), (parameters, 0.0)):
+        array[:, 1:, BACKGROUND] = pinned
+    flat = (len(groups), -1)
+    return parameters.reshape(flat), RodPriors(centre.reshape(flat), precision.reshape(flat))
 
 
 def levenberg_marquardt(
     windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
 ) -> Matrix:
-    """Minimise squares over noise *level* plus the prior, for all rods side by side; return the parameters."""
-    centre, precision = priors.centre, priors.precision
-    parameters, damping = start, np.full(len(start), 1e-2)
-    residual, jacobian = linearise(windows, data, parameters)
-    cost = _cost(residual, parameters, centre, precision, level)
+    """Minimise squares over noise *level* plus the prior, for all groups side by side; return the parameters."""
+    parameters, damping = start.copy(), np.full(len(start), 1e-2)
+    cost, curvature, gradient = squares(windows, data, parameters, priors, level)
+    largest = np.tile(_LARGEST_STEP, start.shape[1] // 8)
+    active = np.arange(len(start))
     for _ in range(steps):
-        curvature, gradient = normal_equations(residual, jacobian, level)
-        curvature = curvature + precision[:, :, None] * np.eye(8)
-        gradient = gradient + precision * (centre - parameters)
-        scale = np.einsum("nii->ni", curvature) + 1e-9
-        damped = curvature + np.eye(8) * (damping[:, None] * scale + 1e-9)[:, None, :]
-        step = np.linalg.solve(damped, gradient[..., None])[..., 0]
-        trial = parameters + np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-        new_residual, new_jacobian = linearise(windows, data, trial)
-        new_cost = _cost(new_residual, trial, centre, precision, level)
-        better = new_cost < cost
-        if not better.any() and damping.min() > 1e3:
+        scale = np.einsum("nii->ni", curvature[active]) + 1e-9
+        damped = curvature[active] + np.eye(start.shape[1]) * (damping[active, None] * scale + 1e-9)[:, None, :]
+        newton = np.linalg.solve(damped, gradient[active][..., None])[..., 0]
+        step = np.clip(newton, -largest, largest)
+        promised = 2 * (step * gradient[active]).sum(axis=1) - np.einsum("ni,nij,nj->n", step, curvature[active], step)
+        last = (promised < _SETTLED) & (damping[active] < 1)
+        trial = parameters[active] + step
+        parameters[active[last]] = trial[last]
+        active, trial = active[~last], trial[~last]
+        if not len(active):
             break
-        parameters = np.where(better[:, None], trial, parameters)
-        residual = np.where(better[:, None, None], new_residual, residual)
-        jacobian = np.where(better[:, None, None, None], new_jacobian, jacobian)
-        settled = bool(np.all(~better | (cost - new_cost < 1e-3)))
-        cost = np.where(better, new_cost, cost)
-        damping = np.where(better, damping * 0.2, damping * 8)
-        if settled and bool(better.any()):
-            break
+        part = windows if len(active) == len(start) else windows.take(active)
+        new = squares(part, data[active], trial, priors.take(active), level)
+        better = new[0] < cost[active]
+        won = active[better]
+        parameters[won] = trial[better]
+        cost[won], curvature[won], gradient[won] = (value[better] for value in new)
+        damping[active] *= np.where(better, 0.2, 8)
+        active = active[damping[active] < 1e4]
     return parameters
 
 
-_LARGEST_STEP = np.array([2.0, 2.0, 0.35, 1e3, 1e3, 0.3, 0.3, 0.5])
+def squares(
+    windows: Windows, data: Array, parameters: Matrix, priors: RodPriors, level: float
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the cost (groups,), half its curvature and minus half its gradient.
 
-
-def _size(parameters: Matrix) -> tuple[Array, Array, Array]:
-    length, width, blur = (np.exp(parameters[:, k])[:, None, None].astype(np.float32) for k in (LENGTH, WIDTH, BLUR))
-    return length, width, blur
-
-
-def linearise(windows: Windows, data: Array, parameters: Matrix) -> tuple[Array, Array]:
-    """Weighted residual (rods, y, x) and derivatives of the model (rods, 8, y, x)."""
-    along, across, c, s = windows.axes(parameters)
-    length, width, blur = _size(parameters)
-    image = capsule_image(along, across, length, width, blur)
-    amplitude = parameters[:, AMPLITUDE, None, None].astype(np.float32)
-    background = parameters[:, BACKGROUND, None, None].astype(np.float32)
-    jacobian = np.empty((len(data), 8, *data.shape[1:]), dtype=np.float32)
-    jacobian[:, X] = amplitude * (s * image.by_across - c * image.by_along)
-    jacobian[:, Y] = -amplitude * (s * image.by_along + c * image.by_across)
-    jacobian[:, ANGLE] = amplitude * (image.by_along * across - image.by_across * along)
-    jacobian[:, AMPLITUDE] = image.value
-    jacobian[:, BACKGROUND] = 1
-    jacobian[:, LENGTH] = amplitude * length * image.by_length
-    jacobian[:, WIDTH] = amplitude * width * image.by_width
-    jacobian[:, BLUR] = amplitude * blur * image.by_blur
-    jacobian *= windows.weight[:, None]
-    residual = (data - amplitude * image.value - background) * windows.weight
-    return residual, jacobian
+    The cost is the sum of squared weighted residuals over noise *level* plus that of the deviations from the prior.
+    """
+    residual, jacobian = windows.linearise(data, parameters)
+    curvature, gradient = normal_equations(residual, jacobian, level)
+    off = priors.centre - parameters
+    cost = np.einsum("nyx,nyx->n", residual, residual).astype(float) / level + (priors.precision * off**2).sum(axis=1)
+    return cost, curvature + _diagonal(priors.precision), gradient + priors.precision * off
 
 
 def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Matrix, Matrix]:
-    """Curvature (rods, 8, 8) and gradient (rods, 8) of the log-likelihood for noise of variance *level*."""
+    """Curvature (groups, n, n) and gradient (groups, n) of the log-likelihood for noise of variance *level*."""
     flat = jacobian.reshape(*jacobian.shape[:2], -1)
     curvature = (flat @ flat.transpose(0, 2, 1)).astype(float) / level
     gradient = (flat @ residual.reshape(len(flat), -1, 1))[..., 0].astype(float) / level
     return curvature, gradient
 
 
-def _cost(residual: Array, parameters: Matrix, centre: Matrix, precision: Matrix, level: float) -> Matrix:
-    squares = np.einsum("nyx,nyx->n", residual, residual).astype(float)
-    cost: Matrix = squares / level + (precision * (parameters - centre) ** 2).sum(axis=1)
-    return cost
+def _diagonal(values: Matrix) -> Matrix:
+    return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _with_errors(windows: Windows, parameters: Matrix, priors: RodPriors, noise: NoiseCorrelation, level: float) -> Fit:
-    _, jacobian = linearise(windows, windows.data, parameters)
+def _batch(
+    image: Array, start: Matrix, priors: RodPriors, variance_gain: Matrix, rods: NDArray[np.intp], reach: int
+) -> _Batch:
+    parameters, grouped = in_groups(start, priors, rods)
+    gain = variance_gain[rods].mean(axis=1)
+    spread = max(float(np.ptp(parameters[:, column::8], axis=1).max()) for column in (X, Y))
+    windows = Windows(image, parameters, reach + int(np.ceil(spread / 2)), np.maximum(-gain, 0))
+    return _Batch(rods, windows, parameters, grouped, gain)
+
+
+def _drawn(shape: tuple[int, ...], batches: list[_Batch]) -> Array:
+    """All rods on an image padded by the largest windows."""
+    pad = 2 * max(batch.windows.reach for batch in batches)
+    total = np.zeros((shape[0] + 2 * pad, shape[1] + 2 * pad), dtype=np.float32)
+    for batch in batches:
+        inset = pad - 2 * batch.windows.reach
+        part = total[inset : total.shape[0] - inset, inset : total.shape[1] - inset]
+        batch.windows.draw(batch.windows.models(batch.parameters), part)
+    return total
+
+
+def _without_others(batch: _Batch, drawn: Array) -> Array:
+    """Windows of the image from which the rods of the other groups are taken away."""
+    inset = (drawn.shape[0] - batch.windows.padded_shape[0]) // 2
+    part = drawn[inset : drawn.shape[0] - inset, inset : drawn.shape[1] - inset]
+    return batch.windows.data - (part[batch.windows.index] - batch.windows.models(batch.parameters))
+
+
+def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
+    windows, parameters = batch.windows, batch.parameters
+    _, jacobian = windows.linearise(windows.data, parameters)
+    known = _diagonal(batch.priors.precision)
+    curvature, _ = normal_equations(jacobian[:, 0], jacobian, level)
+    curvature += known
+    spread = _noise_through(jacobian, noise) / level**2 + known
+    inverse = np.linalg.inv(curvature + 1e-9 * np.eye(curvature.shape[1]))
+    covariance = inverse @ spread @ inverse
+
+    columns = np.arange(parameters.shape[1])
+    free = columns[(columns % 8 == AMPLITUDE) | (columns % 8 == BACKGROUND)]
+    pair = np.ix_(range(len(parameters)), free, free)
+    given_pose = np.linalg.inv(curvature[pair] + 1e-9 * np.eye(len(free)))
+    amplitude_error = np.sqrt(np.einsum("nii->ni", given_pose @ spread[pair] @ given_pose)[:, free % 8 == AMPLITUDE])
+    amplitude_error[amplitude_error == 0] = np.inf  # no pixel of it is in the frame
+    whole = windows.rods(parameters)
+    visible = (whole * windows.inside[:, None]).sum(axis=(2, 3)) / np.maximum(whole.sum(axis=(2, 3)), 1e-9)
+    rods = range(parameters.shape[1] // 8)
+    blocks = np.stack([covariance[:, 8 * k : 8 * k + 8, 8 * k : 8 * k + 8] for k in rods], axis=1)
+    return Fit(
+        parameters.reshape(-1, 8),
+        blocks.reshape(-1, 8, 8),
+        (parameters[:, AMPLITUDE::8] / amplitude_error).ravel(),
+        visible.ravel().astype(float),
+    )
+
+
+def _noise_through(jacobian: Array, noise: NoiseCorrelation) -> Matrix:
+    """Covariance (groups, n, n) of the gradients that noise of the given correlation makes."""
     shape = tuple(fft.next_fast_len(n + 8, real=True) for n in jacobian.shape[2:])
     spectrum = fft.rfft2(jacobian, shape)
     coloured = fft.irfft2(spectrum * noise.power((shape[0], shape[1])), shape)
     coloured = coloured[..., : jacobian.shape[2], : jacobian.shape[3]].reshape(*jacobian.shape[:2], -1)
     flat = jacobian.reshape(*jacobian.shape[:2], -1)
-    known = priors.precision[:, :, None] * np.eye(8)
-    curvature = (flat @ flat.transpose(0, 2, 1)).astype(float) / level + known
-    spread = (flat @ coloured.transpose(0, 2, 1)).astype(float) / level**2 + known
-    inverse = np.linalg.inv(curvature + 1e-9 * np.eye(8))
-    covariance = inverse @ spread @ inverse
-
-    pair = np.ix_(range(len(parameters)), [AMPLITUDE, BACKGROUND], [AMPLITUDE, BACKGROUND])
-    given_pose = np.linalg.inv(curvature[pair] + 1e-9 * np.eye(2))
-    given_pose = given_pose @ spread[pair] @ given_pose
-    snr = parameters[:, AMPLITUDE] / np.sqrt(given_pose[:, 0, 0])
-    whole = capsule_value(*windows.axes(parameters)[:2], *_size(parameters))
-    visible = (whole * windows.inside).sum(axis=(1, 2)) / np.maximum(whole.sum(axis=(1, 2)), 1e-9)
-    return Fit(parameters, covariance, snr, visible.astype(float))
+    through: Matrix = (flat @ coloured.transpose(0, 2, 1)).astype(float)
+    return through
 
 
-def _neighbours(parameters: Matrix, distance: float) -> bool:
-    """Whether any two rods are closer than *distance* along both axes."""
-    dx = np.abs(parameters[:, None, X] - parameters[None, :, X])
-    dy = np.abs(parameters[:, None, Y] - parameters[None, :, Y])
-    return bool(np.triu((dx < distance) & (dy < distance), 1).any())
+def _joined(count: int, batches: list[_Batch], fits: list[Fit]) -> Fit:
+    """Fits of all batches in the order of the rods."""
+    order = np.argsort(np.concatenate([batch.rods.ravel() for batch in batches])) if count else np.arange(0)
+    whole = Fit(
+        *(
+            np.concatenate([getattr(fit, name) for fit in fits])
+            for name in ("parameters", "covariance", "snr", "visible")
+        )
+    )
+    return whole.take(order)

@@ -11,8 +11,9 @@ from napari_lptem_diffusion.particles.capsule import RodShape
 from napari_lptem_diffusion.particles.field import Field, Pairs, build_field
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.noise import Noise, NoiseCorrelation
-from napari_lptem_diffusion.particles.pose_fit import Windows, levenberg_marquardt, linearise, normal_equations
+from napari_lptem_diffusion.particles.pose_fit import levenberg_marquardt, normal_equations
 from napari_lptem_diffusion.particles.priors import SIZE, Prior
+from napari_lptem_diffusion.particles.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -127,7 +128,7 @@ def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Pri
         means, variances = [], []
         for k, (view, pixels) in enumerate(zip(views, data, strict=True)):
             parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior.of_rods(len(pixels)), level, steps=4)
-            curvature, _ = normal_equations(*linearise(view, pixels, parameters[k]), level)
+            curvature, _ = normal_equations(*view.linearise(pixels, parameters[k]), level)
             posterior = np.linalg.inv(curvature + np.diag(prior.precision()) + 1e-9 * np.eye(8))
             means.append(parameters[k][:, SIZE])
             variances.append(np.einsum("nii->ni", posterior)[:, SIZE])
