@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles import calibrate, label_image, link, search_range_px
+from napari_lptem_diffusion.particles.correction import Correction
+from napari_lptem_diffusion.particles.correction_tables import nothing_marked
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
 
@@ -53,6 +55,12 @@ class Analysis:
     motion : Motion
         ``motion.frames``, ``motion.particles`` and ``motion.msd``; px and frames.
     times : tuple of StageTime
+    corrections : tuple of Correction
+        What the user corrected, in order; made by `corrections.correct`.
+    marked : DataFrame
+        Particles that the user marked as stuck or as dirt.
+    uncorrected : Analysis or None
+        What it was before the first correction; None if there is none.
     """
 
     movie: Movie
@@ -62,6 +70,9 @@ class Analysis:
     tracks: pd.DataFrame
     motion: Motion
     times: tuple[StageTime, ...]
+    corrections: tuple[Correction, ...] = ()
+    marked: pd.DataFrame = field(default_factory=nothing_marked)
+    uncorrected: Analysis | None = None
 
     def labels(self, frame: int) -> NDArray[np.int32]:
         """Return the (y, x) label image of *frame*: 0 = background, particle + 1 on each rod."""

@@ -21,6 +21,7 @@ from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.particles.correction import Correction
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -53,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
+    analyze.add_argument(
+        "--corrections", type=Path, metavar="FILE.json", help="make the corrections of an export to its movie again"
+    )
     _add_settings(analyze)
     analyze.set_defaults(run=_analyze)
 
@@ -112,13 +116,14 @@ def _analyze(options: argparse.Namespace) -> None:
     from napari_lptem_diffusion.export import check_output_folder
 
     settings = _settings(options)
+    corrections = _corrections(options)
     folders = _output_folders(options.movies, options.output)
     for folder in folders:
         check_output_folder(folder, overwrite=options.overwrite)
     refused = []
     for movie, folder in zip(options.movies, folders, strict=True):
         try:
-            _analyze_one(movie, folder, settings, video=not options.no_video, overwrite=options.overwrite)
+            _analyze_one(movie, folder, settings, not options.no_video, options.overwrite, corrections)
         except InputError as error:
             if len(folders) == 1:
                 raise
@@ -126,6 +131,16 @@ def _analyze(options: argparse.Namespace) -> None:
             refused.append(movie.name)
     if refused:
         raise InputError(f"{len(refused)} of {len(folders)} movies could not be analysed: {', '.join(refused)}.")
+
+
+def _corrections(options: argparse.Namespace) -> tuple[Correction, ...]:
+    if options.corrections is None:
+        return ()
+    from napari_lptem_diffusion.particles.correction import read_corrections
+
+    if len(options.movies) > 1:
+        raise InputError(f"--corrections belong to one movie, but {len(options.movies)} movies were given.")
+    return read_corrections(options.corrections)
 
 
 def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
@@ -143,12 +158,20 @@ def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
     return [output / name for name in names]
 
 
-def _analyze_one(path: Path, folder: Path, settings: Settings, video: bool, overwrite: bool) -> Analysis:
+def _analyze_one(
+    path: Path,
+    folder: Path,
+    settings: Settings,
+    video: bool,
+    overwrite: bool,
+    corrections: Sequence[Correction] = (),
+) -> Analysis:
     from napari_lptem_diffusion.analysis import analyze
+    from napari_lptem_diffusion.corrections import replay
     from napari_lptem_diffusion.export import save_analysis
 
     with StopOnInterrupt() as should_stop, ProgressBars() as progress:
-        analysis = analyze(path, settings, progress, should_stop)
+        analysis = replay(analyze(path, settings, progress, should_stop), corrections, progress, should_stop)
         save_analysis(analysis, folder, overwrite, progress, should_stop, report_page=True, overlay_movie=video)
     _say_what_was_found(analysis, folder)
     return analysis
@@ -163,6 +186,8 @@ def _say_what_was_found(analysis: Analysis, folder: Path) -> None:
     print(f"  pixel size: {_with_source(movie.calibration.pixel_size_nm, 'nm', movie.calibration.pixel_size_source)}")
     interval = movie.calibration.frame_interval_s
     print(f"  frame interval: {_with_source(interval, 's', movie.calibration.frame_interval_source)}")
+    if analysis.corrections:
+        print(f"  corrections made: {len(analysis.corrections)}")
     judged = int(particles["mixing_ratio"].notna().sum())
     print(f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods), {judged} of them judged.")
     if particles.empty:

@@ -25,7 +25,7 @@ FLOORS = [
     {"particles"},
     {"diffusion"},
     {"export"},
-    {"analysis", "sample_data"},
+    {"analysis", "corrections", "session", "sample_data"},
     {"batch", "cli", "terminal"},
     {"gui"},
 ]

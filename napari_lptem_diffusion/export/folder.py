@@ -16,8 +16,8 @@ from napari_lptem_diffusion.errors import InputError
 PROVENANCE = "provenance.json"
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 _OURS = re.compile(
-    r"particles/particle_\d+\.csv|(summary|msd|detections)\.csv|provenance\.json|settings\.toml|picture\.png"
-    r"|report\.html|overlay\.(mp4|gif)"
+    r"particles/particle_\d+\.csv|(summary|msd|detections|marked|drift)\.csv|(provenance|corrections)\.json"
+    r"|settings\.toml|picture\.png|report\.html|overlay\.(mp4|gif)|session\.lptem"
 )
 
 

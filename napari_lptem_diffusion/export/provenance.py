@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_lptem_diffusion import __version__
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.particles.correction import corrections_record
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def provenance(
         },
         "settings": analysis.settings.model_dump(),
         "measured": {name: float(x) if math.isfinite(x) else None for name, x in analysis.measured.items()},
+        "corrections": corrections_record(analysis.corrections),
         "model_sha256": analysis.motion.model_hash,
         "results": {
             "detections": len(analysis.detections),

@@ -11,13 +11,17 @@ from napari_lptem_diffusion.export.folder import PROVENANCE, staged
 from napari_lptem_diffusion.export.overlay import save_overlay_movie
 from napari_lptem_diffusion.export.provenance import provenance
 from napari_lptem_diffusion.export.report import save_report
+from napari_lptem_diffusion.export.session_file import SESSION_FILE, write_session
 from napari_lptem_diffusion.export.tables import (
     detections_table,
+    drift_table,
+    marked_table,
     msd_table,
     particle_tables,
     summary_table,
     write_csv,
 )
+from napari_lptem_diffusion.particles.correction import corrections_to_json
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:
@@ -66,7 +70,12 @@ def save_analysis(
         files = _write_tables(analysis, new, progress, should_stop)
         (new / "settings.toml").write_text(analysis.settings.to_toml(), encoding="utf-8", newline="\n")
         save_figure(picture(analysis), new / "picture.png")
-        files += ["settings.toml", "picture.png", PROVENANCE]
+        write_session(analysis, new / SESSION_FILE, home=folder)
+        files += ["settings.toml", "picture.png", SESSION_FILE, PROVENANCE]
+        if analysis.corrections:
+            text = corrections_to_json(analysis.corrections)
+            (new / "corrections.json").write_text(text, encoding="utf-8", newline="\n")
+            files.append("corrections.json")
         if report_page:
             files.append(save_report(analysis, new / "report.html", progress, should_stop).name)
         if overlay_movie:
@@ -91,4 +100,9 @@ def _write_tables(
     write_csv(summary_table(analysis), folder / "summary.csv")
     write_csv(msd_table(analysis), folder / "msd.csv")
     write_csv(detections_table(analysis), folder / "detections.csv")
-    return [*files, "summary.csv", "msd.csv", "detections.csv"]
+    files += ["summary.csv", "msd.csv", "detections.csv"]
+    for name, table in (("marked.csv", marked_table(analysis)), ("drift.csv", drift_table(analysis))):
+        if len(table):
+            write_csv(table, folder / name)
+            files.append(name)
+    return files

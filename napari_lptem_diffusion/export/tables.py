@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from napari_lptem_diffusion.export.units import with_units
+from napari_lptem_diffusion.particles.correction_drift import DRIFT_COLUMNS
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -44,9 +45,21 @@ def detections_table(analysis: Analysis) -> pd.DataFrame:
     place = ["frame", "x", "y"]
     tracked = pd.MultiIndex.from_frame(analysis.tracks[place])
     loose = analysis.detections[~pd.MultiIndex.from_frame(analysis.detections[place]).isin(tracked)]
-    tracks = analysis.tracks.astype({"particle": "Int64"})
+    tracks = analysis.tracks.astype({"particle": "Int64"}).drop(columns=list(DRIFT_COLUMNS), errors="ignore")
     rods = pd.concat([tracks, loose]).sort_values(["frame", "y", "x"], ignore_index=True)
     rods = rods[["frame", "particle", *(name for name in rods.columns if name not in _KEYS)]]
+    return with_units(rods, analysis.movie.calibration)
+
+
+def marked_table(analysis: Analysis) -> pd.DataFrame:
+    """Return one row per particle that the user marked as stuck or as dirt."""
+    return with_units(analysis.marked, analysis.movie.calibration)
+
+
+def drift_table(analysis: Analysis) -> pd.DataFrame:
+    """Return the drift of the stage, one row per frame with a tracked rod; no row unless a particle is stuck."""
+    rods = analysis.tracks.reindex(columns=["frame", *DRIFT_COLUMNS])
+    rods = rods.dropna().drop_duplicates("frame").sort_values("frame", ignore_index=True)
     return with_units(rods, analysis.movie.calibration)
 
 

@@ -26,6 +26,7 @@ def csvs_in(folder):
 def test_an_export_has_one_csv_per_particle_and_the_rest(exported):
     particles = {f"particles/particle_{particle:04d}.csv" for particle in range(5)}
     others = {"summary.csv", "msd.csv", "detections.csv", "provenance.json", "settings.toml", "picture.png"}
+    others |= {"session.lptem"}
     assert set(files_in(exported)) == particles | others
     assert [path.name for path in exported.parent.iterdir()] == ["out"], "something was left beside the export"
 

@@ -1,0 +1,197 @@
+"""Correcting an analysis: one correction at a time, only what changed judged again, undo and redo."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from napari_lptem_diffusion.analysis import Analysis
+from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
+from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.particles.correction import AddRod, Correction, SplitTrack
+from napari_lptem_diffusion.particles.correction_drift import without_drift
+from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+
+_JUDGED_BY = ["x", "y", "localization_error", "angle_deg"]
+_KEPT_STEPS = 20
+
+
+def correct(
+    analysis: Analysis,
+    correction: Correction,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Return *analysis* with one more correction; *analysis* itself stays as it is.
+
+    Only tracks that changed are judged again: all of them when the drift of the stage changes. Particles keep their
+    numbers, and a number is never given twice.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    correction : Correction
+    progress, should_stop : callable, optional
+
+    Raises
+    ------
+    InputError
+        If there is no rod where the correction names one, or it cannot be done.
+    Stopped
+        If *should_stop* answered True.
+    """
+    settings = analysis.settings.diffusion
+    rods = Rods(analysis.detections, analysis.tracks, analysis.marked, _next_particle(analysis))
+    rods = apply_correction(correction, rods, settings.localization_error_px)
+    return replace(
+        analysis,
+        detections=rods.detections,
+        tracks=rods.tracks,
+        marked=rods.marked,
+        motion=_judged(analysis, rods.tracks, progress, should_stop),
+        corrections=(*analysis.corrections, correction),
+        uncorrected=analysis.uncorrected or analysis,
+    )
+
+
+def replay(
+    analysis: Analysis,
+    corrections: Sequence[Correction],
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Return *analysis* with all *corrections*, one after the other.
+
+    The same analysis and corrections give the same tables, byte by byte, as correcting by hand did.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+
+    Warns
+    -----
+    InputWarning
+        For each correction that is left out because it cannot be done here, as after other settings.
+    """
+    for done, correction in enumerate(corrections):
+        try:
+            analysis = correct(analysis, correction, should_stop=should_stop)
+        except InputError as error:
+            which = f"Correction {done + 1} of {len(corrections)} ({correction.do}) is left out"
+            warnings.warn(f"{which}: {error}", InputWarning, stacklevel=2)
+        report(progress, should_stop, done + 1, len(corrections), "correcting")
+    return analysis
+
+
+@dataclass(frozen=True)
+class History:
+    """An analysis that is being corrected, with what undo and redo need.
+
+    Every method returns a new history. The last steps are kept in memory; `undo` makes earlier ones, and those of a
+    reopened session, anew from the uncorrected analysis.
+
+    Attributes
+    ----------
+    present : Analysis
+    past : tuple of Analysis
+        The latest last.
+    future : tuple of Analysis
+        What was undone, the latest undone last.
+    """
+
+    present: Analysis
+    past: tuple[Analysis, ...] = ()
+    future: tuple[Analysis, ...] = ()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a correction to take back."""
+        return bool(self.present.corrections)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a correction was taken back last."""
+        return bool(self.future)
+
+    def correct(
+        self, correction: Correction, progress: Progress | None = None, should_stop: ShouldStop | None = None
+    ) -> History:
+        """Make one more correction; what was undone before is forgotten. Raises as `correct`."""
+        corrected = correct(self.present, correction, progress, should_stop)
+        return History(corrected, (*self.past, self.present)[-_KEPT_STEPS:])
+
+    def undo(self, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> History:
+        """Take back the last correction; the same history if there is none.
+
+        Raises
+        ------
+        Stopped
+            If *should_stop* answered True.
+        """
+        if self.present.uncorrected is None:
+            return self
+        if self.past:
+            before = self.past[-1]
+        else:
+            corrections = self.present.corrections[:-1]
+            before = replay(self.present.uncorrected, corrections, progress, should_stop)
+        return History(before, self.past[:-1], (*self.future, self.present))
+
+    def redo(self) -> History:
+        """Make again what was taken back last; the same history if nothing was."""
+        if not self.future:
+            return self
+        return History(self.future[-1], (*self.past, self.present)[-_KEPT_STEPS:], self.future[:-1])
+
+
+def _next_particle(analysis: Analysis) -> int:
+    """Return the lowest number that no particle ever had: those of the analysis, then one for each new track."""
+    particles = (analysis.uncorrected or analysis).tracks["particle"]
+    new = sum(
+        isinstance(correction, SplitTrack) or (isinstance(correction, AddRod) and correction.track is None)
+        for correction in analysis.corrections
+    )
+    return int(particles.max() if len(particles) else -1) + 1 + new
+
+
+def _judged(
+    analysis: Analysis, tracks: pd.DataFrame, progress: Progress | None, should_stop: ShouldStop | None
+) -> Motion:
+    """Return the motion of *tracks*: that of *analysis* where a track is the same, else judged anew."""
+    settings = analysis.settings.diffusion
+    before, now = (without_drift(table, settings.localization_error_px) for table in (analysis.tracks, tracks))
+    if "drift_x" in tracks:
+        settings = settings.model_copy(update={"localization_error_px": None})  # it is in the table, with the drift's
+    changed = _changed_particles(before, now)
+    motion = estimate_diffusion(now[now["particle"].isin(changed)], settings, progress, should_stop)
+    if motion.model_hash != analysis.motion.model_hash:  # two networks would not compare
+        return estimate_diffusion(now, settings, progress, should_stop)
+    kept = set(now["particle"]) - changed
+    return Motion(
+        _merged(analysis.motion.frames, motion.frames, kept, "frame"),
+        _merged(analysis.motion.particles, motion.particles, kept, None),
+        _merged(analysis.motion.msd, motion.msd, kept, "lag"),
+        motion.model_hash,
+    )
+
+
+def _changed_particles(before: pd.DataFrame, now: pd.DataFrame) -> set[int]:
+    """Return the particles of *now* that are new or were seen elsewhere, less surely, or in other frames."""
+    keys = ["particle", "frame"]
+    both = now[keys + _JUDGED_BY].merge(
+        before[keys + _JUDGED_BY], on=keys, how="outer", suffixes=("", "_before"), indicator="seen"
+    )
+    same = both["seen"] == "both"
+    for name in _JUDGED_BY:
+        same &= (both[name] == both[f"{name}_before"]) | (both[name].isna() & both[f"{name}_before"].isna())
+    return set(both.loc[~same, "particle"]) & set(now["particle"])
+
+
+def _merged(before: pd.DataFrame, anew: pd.DataFrame, kept: set[int], order: str | None) -> pd.DataFrame:
+    tables = [before[before["particle"].isin(kept)], anew.astype(before.dtypes)]
+    return pd.concat(tables).sort_values(["particle", *([order] if order else [])], ignore_index=True)
