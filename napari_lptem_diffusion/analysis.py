@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.movie import Movie, open_movie
-from napari_lptem_diffusion.particles import calibrate, label_image, link, search_range_px
+from napari_lptem_diffusion.particles import calibrate, follow, label_image, search_range_px
 from napari_lptem_diffusion.particles.correction import Correction
 from napari_lptem_diffusion.particles.correction_tables import nothing_marked
 from napari_lptem_diffusion.progress import Progress, ShouldStop
@@ -123,8 +123,8 @@ def analyze(
 
     search_range = search_range_px(detections, settings.linking)
     linking = settings.linking.model_copy(update={"search_range_px": search_range})
-    tracks = link(detections, linking, progress, should_stop)
-    watch.lap("link", len(detections), "rods")
+    detections, tracks = follow(movie, detector, detections, linking, progress, should_stop)
+    watch.lap("follow", len(movie), "frames")
 
     motion = estimate_diffusion(tracks, settings.diffusion, progress, should_stop)
     watch.lap("motion", len(motion.particles), "tracks")

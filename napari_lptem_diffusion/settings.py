@@ -92,7 +92,7 @@ class LinkingSettings(StageSettings):
         "From frame to frame: by displacement, rotation, size and contrast, or by trackpy from the displacement alone.",
     )
     memory_frames: int = _field(
-        5, "Gap", "For how many frames a rod may be lost and still be the same rod.", "frames", ge=0, le=100
+        10, "Gap", "For how many frames a rod may be lost and still be the same rod.", "frames", ge=0, le=100
     )
     minimum_frames: int = _field(
         8, "Shortest track", "Tracks seen in fewer frames are dropped.", "frames", ge=1, le=10_000

@@ -26,6 +26,7 @@ _ODD_TURNS = 0.1
 _LEAST_DISTINCTION = 0.05
 _DRIFT_OF_LOOKS = 0.05
 _WORST_LOOKS = -4.0
+_UNKNOWN = 1e-6
 _JUMPS = 0.02
 _LOST, _STAYS_LOST = 0.1, 0.8
 
@@ -45,7 +46,7 @@ class Sightings:
     looks : ndarray
         (n, k) logarithms of size, blur and contrast, mean over the piece.
     count : ndarray
-        (n,) detections in the piece.
+        (n,) detections in the piece whose looks are known.
     """
 
     xy: Floats
@@ -66,14 +67,15 @@ class Sightings:
 
         names = [name for name in _LOOKS if name in detections]
         looks = np.log(np.maximum(detections[names].to_numpy(float), 1e-6)).reshape(n, len(names))
+        known = np.isfinite(looks).all(axis=1)
         angle_error = column("angle_error_deg", 0.0 if "angle_deg" in detections else np.inf)
         return cls(
             detections[["x", "y"]].to_numpy(float),
             np.nan_to_num(column("localization_error", 0.0)) ** 2,
             np.nan_to_num(column("angle_deg", 0.0)),
             np.where(np.isnan(angle_error), np.inf, angle_error) ** 2,
-            np.nan_to_num(looks),
-            np.ones(n),
+            np.where(known[:, None], looks, 0.0),
+            np.where(known, 1.0, _UNKNOWN),
         )
 
     def take(self, rows: Indices) -> Sightings:
@@ -89,8 +91,8 @@ class Sightings:
 
     def pooled(self, piece: Indices) -> Sightings:
         """Give every sighting the mean looks and the count of its *piece* (numbers from 0)."""
-        count = np.bincount(piece).astype(float)
-        means = [np.bincount(piece, weights=column) / count for column in self.looks.T]
+        count = np.bincount(piece, weights=self.count).astype(float)
+        means = [np.bincount(piece, weights=column * self.count) / count for column in self.looks.T]
         looks = np.stack(means, axis=1)[piece] if means else self.looks
         return replace(self, looks=looks, count=count[piece])
 
@@ -155,7 +157,7 @@ class LinkOdds:
         squares = shared * (first**2 / a + second**2 / b)
         odds = -0.5 * np.log(1 - shared) - 0.5 * (squares - cross) / (1 - shared)
         # A rod that another one touches looks odd in that frame: a single frame is not believed without limit.
-        worst = _WORST_LOOKS * (1 + np.log10(np.minimum(earlier.count, later.count)))
+        worst = _WORST_LOOKS * (1 + np.log10(np.maximum(np.minimum(earlier.count, later.count), 1)))
         result: Floats = np.maximum(odds.sum(axis=1), worst)
         return result
 
@@ -183,7 +185,8 @@ class LinkOdds:
             (links, 2) rows of consecutive detections of the same rod.
         """
         turn = _typical_turn(sightings.take(sure[:, 0]), sightings.take(sure[:, 1]))
-        mean, directions, distinction = _discriminants(sightings.looks, piece)
+        known = sightings.count >= 1
+        mean, directions, distinction = _discriminants(sightings.looks[known], piece[known])
         return replace(self, turn_deg=turn, mean=mean, directions=directions, distinction=distinction)
 
 
