@@ -11,10 +11,12 @@ import pandas as pd
 from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.particles.correction import AddRod, Correction, SplitTrack
 from napari_lptem_diffusion.particles.correction_drift import without_drift
 from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.settings import MovieSettings
 
 _JUDGED_BY = ["x", "y", "localization_error", "angle_deg"]
 _KEPT_STEPS = 20
@@ -147,6 +149,17 @@ class History:
         if not self.future:
             return self
         return History(self.future[-1], (*self.past, self.present)[-_KEPT_STEPS:], self.future[:-1])
+
+    def calibrated(self, movie: Movie, settings: MovieSettings) -> History:
+        """Return the same history with another calibration of its movie, on which no correction depends."""
+
+        def with_it(analysis: Analysis) -> Analysis:
+            before = None if analysis.uncorrected is None else with_it(analysis.uncorrected)
+            changed = analysis.settings.model_copy(update={"movie": settings})
+            return replace(analysis, movie=movie, settings=changed, uncorrected=before)
+
+        past, future = (tuple(map(with_it, steps)) for steps in (self.past, self.future))
+        return History(with_it(self.present), past, future)
 
 
 def _next_particle(analysis: Analysis) -> int:

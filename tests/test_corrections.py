@@ -25,7 +25,7 @@ from napari_lptem_diffusion.particles.correction import (
 )
 from napari_lptem_diffusion.particles.correction_drift import without_drift
 from napari_lptem_diffusion.progress import Stopped
-from napari_lptem_diffusion.settings import DiffusionSettings, Settings
+from napari_lptem_diffusion.settings import DiffusionSettings, MovieSettings, Settings
 from tests.analysis_factory import GAP_FRAMES, make_analysis
 from tests.rendered_movie import write_movie
 
@@ -168,6 +168,16 @@ def test_undo_and_redo_walk_through_the_corrections(analysis, steps):
     assert back.undo().present is analysis
     other = back.correct(every_kind(analysis)[4])
     assert not other.can_redo
+
+
+def test_another_calibration_holds_through_undo_and_redo(analysis, steps):
+    history = History(steps[3], tuple(steps[1:3])).undo()
+    settings = MovieSettings(pixel_size_nm=7.0)
+    again = history.calibrated(analysis.movie.calibrated(7.0), settings)
+    for walked in (again, again.undo(), again.undo().undo(), again.redo(), History(again.present).undo()):
+        assert walked.present.movie.calibration.pixel_size_nm == 7.0
+        assert walked.present.settings.movie == settings
+    assert_same(again.redo().present, steps[3])
 
 
 def test_undo_works_beyond_what_is_kept(steps):
