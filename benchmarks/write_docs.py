@@ -1,4 +1,7 @@
-"""Run benchmarks and write what they print into docs/benchmarks/: python benchmarks/write_docs.py [NAME ...]."""
+"""Run benchmarks and write what they print into docs/benchmarks/: python benchmarks/write_docs.py [NAME ...].
+
+Options that are not its own, such as ``--real FOLDER``, go to the benchmarks.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=list(TITLES), default=list(TITLES))
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    for name in parser.parse_args().names:
+    arguments, options = parser.parse_known_args()
+    for name in arguments.names:
         script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
-        run = subprocess.run([sys.executable, ROOT / script], check=True, stdout=subprocess.PIPE, text=True)
+        run = subprocess.run([sys.executable, ROOT / script, *options], check=True, stdout=subprocess.PIPE, text=True)
         heading = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}` ({machine})."
         text = f"{heading}\n\n{run.stdout.strip()}\n"
         (ROOT / "docs" / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
