@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -149,6 +150,30 @@ def test_the_users_localization_error_holds_with_drift_too(analysis):
     told = without_drift(now.tracks, 0.5)
     assert (told["localization_error"] > 0.5).all()
     assert_same(now, replace(now, motion=estimate_diffusion(told)), atol=1.1e-4, rtol=1.1e-3)
+
+
+def test_a_stuck_particle_gives_back_the_exponent_that_the_drift_has_spoilt():
+    """Brownian motion on a stage that creeps looks persistent."""
+    rng = np.random.default_rng(3)
+    frames, error_px = 120, 0.2
+    drift = np.outer(np.arange(frames), [0.5, 0.3])
+    paths = [rng.uniform(0, 500, 2) + rng.normal(0, 1, (frames, 2)).cumsum(axis=0) for _ in range(10)]
+    paths.append(np.tile(rng.uniform(0, 500, 2), (frames, 1)))
+    xy = [path + drift + rng.normal(0, error_px, drift.shape) for path in paths]
+    made_up = make_analysis()
+    like = made_up.tracks.iloc[[0]].assign(localization_error=error_px)
+    tracks = pd.concat([like] * frames * len(xy), ignore_index=True)
+    tracks = tracks.assign(particle=np.repeat(range(len(xy)), frames), frame=np.tile(range(frames), len(xy)))
+    tracks[["x", "y"]] = np.concatenate(xy)
+    settings = Settings(diffusion=DiffusionSettings(exposure_fraction=0))
+    motion = estimate_diffusion(tracks, settings.diffusion)
+    shown = replace(
+        made_up, tracks=tracks, detections=tracks.drop(columns="particle"), motion=motion, settings=settings
+    )
+    still = correct(shown, MarkStuck(track=anchor(shown, 10)))
+    spoilt, right = (now.motion.particles["alpha_fbm"][:10].median() for now in (shown, still))
+    assert spoilt > 1.15
+    assert abs(right - 1) < 0.1
 
 
 def test_undo_and_redo_walk_through_the_corrections(analysis, steps):

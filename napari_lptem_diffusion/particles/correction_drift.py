@@ -12,7 +12,8 @@ from scipy.optimize import brentq, minimize_scalar
 
 Matrix = NDArray[np.float64]
 DRIFT_COLUMNS = ("drift_x", "drift_y", "drift_error")
-_LOG_RATIOS = (np.log(1e-6), np.log(1e4))
+_LOG_RATIOS = {1: np.log(np.geomspace(1e-6, 1e4, 11)), 2: np.log(np.geomspace(1e-10, 1e2, 13))}
+"""By order: variance of a step of the random walk over that of the noise, as far as it is looked for."""
 _TRUST = 0.5
 """Standard deviation of the logarithm of by how much stated localization errors are believed to be off."""
 _LEAST_ERROR_PX = 0.01
@@ -42,11 +43,13 @@ class StageDrift:
 def measure_drift(stuck: pd.DataFrame, first_frame: int, last_frame: int) -> StageDrift:
     """Measure the drift of the stage on particles that do not move.
 
-    The drift is a random walk whose step is unknown, each stuck particle shows it plus a constant and its localization
-    error. Step and a common factor of the localization errors are the most probable ones; the drift is then the mean of
-    its posterior, with its standard deviation (the local level model; Durbin and Koopman, Time Series Analysis by State
-    Space Methods, 2nd ed., 2012, chapter 2, solved as one banded system). So little noise is added where
-    the stage hardly drifts, and frames without a stuck particle get a drift too, with a larger error.
+    A stuck particle shows the drift plus a constant and its localization error. The drift is steady but for a random
+    walk, either of the stage itself (it shakes) or of its velocity (it creeps): which of the two, the size of the
+    steps, and a common factor of the localization errors are the most probable ones; the drift is then the mean of its
+    posterior, with its standard deviation (state space models by maximum likelihood: Durbin and Koopman, Time Series
+    Analysis by State Space Methods, 2nd ed., 2012, sections 3.2 and 7.2; here solved as one banded system). So little
+    noise is added where the stage hardly drifts, and frames without a stuck particle get a drift too, with a larger
+    error.
 
     Parameters
     ----------
@@ -57,8 +60,8 @@ def measure_drift(stuck: pd.DataFrame, first_frame: int, last_frame: int) -> Sta
     """
     rows = _Sightings.of(stuck, first_frame)
     frames = last_frame - first_frame + 1
-    best = minimize_scalar(lambda log_ratio: _solve(rows, frames, log_ratio).cost, bounds=_LOG_RATIOS, method="bounded")
-    less, solution, more = (_solve(rows, frames, float(best.x) + shift) for shift in (-_SHIFT, 0, _SHIFT))
+    log_ratio, order = min((_most_probable(rows, frames, order) for order in _LOG_RATIOS), key=lambda best: best[0])[1:]
+    less, solution, more = (_solve(rows, frames, order, log_ratio + shift) for shift in (-_SHIFT, 0, _SHIFT))
     table = pd.DataFrame({"frame": np.arange(first_frame, last_frame + 1)})
     table[["drift_x", "drift_y"]] = solution.drift - solution.drift[0]
     table["drift_error"] = rows.unit_error * solution.noise * np.sqrt(solution.unit_variance())
@@ -113,11 +116,14 @@ class _Sightings:
 
     @property
     def degrees(self) -> int:
-        """Degrees of freedom per axis: each particle rests at a place of its own."""
-        return len(self.frame) - int(self.particle.max()) - 1
+        """Degrees of freedom per axis: each particle rests at a place of its own, the stage has a mean velocity."""
+        return len(self.frame) - int(self.particle.max()) - 2
 
-    def weight_of_frames(self, frames: int) -> Matrix:
-        return np.bincount(self.frame, self.weight, frames).astype(np.float64)
+    def summed(self, values: Matrix, frames: int) -> Matrix:
+        """Weighted sums of *values* (rows, any) over the rows of each frame, (frames, any)."""
+        total = np.zeros((frames, values.shape[1]))
+        np.add.at(total, self.frame, self.weight[:, None] * values)
+        return total
 
 
 @dataclass(frozen=True)
@@ -133,8 +139,7 @@ class _Solution:
     degrees: int
     noise: float
     determinants: float
-    diagonal: Matrix
-    coupling: float
+    factor: Matrix
 
     @property
     def cost(self) -> float:
@@ -152,43 +157,80 @@ class _Solution:
         return _slope(log_variance, self.squares, self.degrees)
 
     def unit_variance(self) -> Matrix:
-        """Diagonal of the inverse of the system: variance of the drift in each frame for unit noise."""
-        return 1 / (self._pivots(self.diagonal) + self._pivots(self.diagonal[::-1])[::-1] - self.diagonal)
+        """Variance of the drift in each frame for unit noise: diagonal of the inverse of the banded system.
 
-    def _pivots(self, diagonal: Matrix) -> Matrix:
-        pivots, square = diagonal.copy(), self.coupling**2
-        for k in range(1, len(pivots)):
-            pivots[k] -= square / pivots[k - 1]
-        return pivots
+        Takahashi's recursion on its Cholesky factor, which gives the inverse within the band only.
+        """
+        frames, pad = self.factor.shape[1], np.zeros(4)
+        near = np.concatenate([_band(self.factor, 1) / self.factor[-1], pad]).tolist()
+        far = np.concatenate([_band(self.factor, 2) / self.factor[-1], pad]).tolist()
+        own = (self.factor[-1] ** -2.0).tolist()
+        variance, beside = [0.0] * (frames + 2), [0.0] * (frames + 2)
+        for k in range(frames - 1, -1, -1):
+            beside[k] = -near[k] * variance[k + 1] - far[k] * beside[k + 1]
+            two_on = -near[k] * beside[k + 1] - far[k] * variance[k + 2]
+            variance[k] = own[k] - near[k] * beside[k] - far[k] * two_on
+        return np.array(variance[:frames])
 
 
-def _solve(rows: _Sightings, frames: int, log_ratio: float) -> _Solution:
-    """Best drift and resting places if a step of the drift has exp(*log_ratio*) times the variance of the noise."""
-    coupling = float(np.exp(-log_ratio))
-    degree = np.full(frames, 2.0)
-    degree[[0, -1]] -= 1
-    diagonal = rows.weight_of_frames(frames) + coupling * degree
-    factor = cholesky_banded(np.stack([np.append(0, np.full(frames - 1, -coupling)), diagonal]))
+def _most_probable(rows: _Sightings, frames: int, order: int) -> tuple[float, float, int]:
+    """Return the least cost for this *order*, and where it is."""
 
-    count = int(rows.particle.max()) + 1
-    seen = np.zeros((frames, count))
-    np.add.at(seen, (rows.frame, rows.particle), rows.weight)
-    pulled = np.stack([np.bincount(rows.frame, rows.weight * axis, frames) for axis in rows.xy.T], axis=1)
-    resting = np.stack([np.bincount(rows.particle, rows.weight * axis, count) for axis in rows.xy.T], axis=1)
+    def cost(log_ratio: float) -> float:
+        return _solve(rows, frames, order, log_ratio).cost
+
+    grid = _LOG_RATIOS[order]
+    best = int(np.argmin([cost(log_ratio) for log_ratio in grid]))
+    around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
+    found = minimize_scalar(cost, bounds=around, method="bounded", options={"xatol": 1e-3})
+    return float(found.fun), float(found.x), order
+
+
+def _solve(rows: _Sightings, frames: int, order: int, log_ratio: float) -> _Solution:
+    """Best drift, resting places and velocity if a step has exp(*log_ratio*) times the variance of the noise."""
+    bands = np.exp(-log_ratio) * _roughness(frames, order)
+    bands[-1] += rows.summed(np.ones((len(rows.frame), 1)), frames)[:, 0]
+    factor = cholesky_banded(bands)
+
     # The first particle rests at 0: only differences of resting places are in the data.
-    free = seen[:, 1:]
+    fixed = (rows.particle[:, None] == np.arange(1, rows.particle.max() + 1)).astype(float)
+    time = np.arange(frames) - (frames - 1) / 2
+    if order == 1:  # the other one has a mean velocity anyway
+        fixed = np.column_stack([fixed, time[rows.frame]])
+    pulled, free = rows.summed(rows.xy, frames), rows.summed(fixed, frames)
     answer = cho_solve_banded((factor, False), np.concatenate([pulled, free], axis=1))
     drift, follows = answer[:, :2], answer[:, 2:]
-    reduced = np.diag(seen.sum(axis=0)[1:]) - free.T @ follows
-    places = np.linalg.solve(reduced, resting[1:] - free.T @ drift)
-    drift = drift - follows @ places
+    weighted = rows.weight[:, None] * fixed
+    reduced = weighted.T @ fixed - free.T @ follows
+    aim = weighted.T @ rows.xy
+    effects = np.linalg.solve(reduced, aim - free.T @ drift)
+    drift = drift - follows @ effects
+    left = (rows.weight[:, None] * rows.xy**2).sum() - (pulled * drift).sum() - (aim * effects).sum()
+    if order == 1:
+        drift = drift + time[:, None] * effects[-1]
 
-    left = (rows.weight[:, None] * rows.xy**2).sum() - (pulled * drift).sum() - (resting[1:] * places).sum()
     squares = max(float(left), 0.0) / rows.unit_error**2
-    determinants = 2 * float(np.log(factor[1]).sum()) + float(np.linalg.slogdet(reduced)[1])
-    determinants = 2 * (determinants + (frames - 1) * log_ratio)
+    determinants = 2 * float(np.log(factor[-1]).sum()) + float(np.linalg.slogdet(reduced)[1])
+    determinants = 2 * (determinants + (frames - order) * log_ratio)
     noise = float(np.exp(brentq(_slope, -40, 40, args=(squares, rows.degrees)) / 2))
-    return _Solution(drift, squares, rows.degrees, noise, determinants, diagonal, coupling)
+    return _Solution(drift, squares, rows.degrees, noise, determinants, factor)
+
+
+def _roughness(frames: int, order: int) -> Matrix:
+    """Matrix of the sum of squared differences of this *order*, in upper banded form, (order + 1, frames)."""
+    stencil = np.diff(np.eye(order + 1), order, axis=0)[0]
+    bands = np.zeros((order + 1, frames))
+    for apart in range(order + 1):
+        for k in range(order + 1 - apart):
+            at = slice(k + apart, frames - order + k + apart)
+            bands[order - apart, at] += stencil[k] * stencil[k + apart]
+    return bands
+
+
+def _band(factor: Matrix, apart: int) -> Matrix:
+    """Return the elements of an upper banded matrix so far right of its diagonal, row by row; 0 beyond the band."""
+    row = len(factor) - 1 - apart
+    return np.append(factor[row, apart:], np.zeros(apart)) if row >= 0 else np.zeros(factor.shape[1])
 
 
 def _slope(log_variance: float, squares: float, degrees: int) -> float:

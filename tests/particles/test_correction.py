@@ -272,10 +272,14 @@ def test_dirt_leaves_the_tracks_and_is_listed():
     others_are_untouched(after, 2)
 
 
-def drifting(seed, stuck, frames, error_px, step_px, stated_px=None, seen=1.0):
-    """The drift (frames, 2) px from the first frame, and the rows of particles that show nothing else."""
+def drifting(seed, stuck, frames, error_px, step_px, stated_px=None, seen=1.0, creep_px=0.0):
+    """The drift (frames, 2) px from the first frame, and the rows of particles that show nothing else.
+
+    It shakes by *step_px* a frame, and creeps by *creep_px*, half as fast every 100 frames.
+    """
     rng = np.random.default_rng(seed)
     drift = rng.normal(0, step_px, (frames, 2)).cumsum(axis=0)
+    drift += np.outer((creep_px * 0.5 ** (np.arange(frames) / 100)).cumsum(), rng.normal(0, 1, 2))
     tables = []
     for particle in range(stuck):
         at = np.flatnonzero(rng.random(frames) < seen)
@@ -286,12 +290,13 @@ def drifting(seed, stuck, frames, error_px, step_px, stated_px=None, seen=1.0):
 
 
 @pytest.mark.parametrize(
-    ("stuck", "step_px", "stated_px", "seen"), [(1, 0.05, None, 1.0), (1, 0.5, None, 0.8), (3, 0.1, 0.15, 0.7)]
+    ("stuck", "step_px", "stated_px", "seen", "creep_px"),
+    [(1, 0.05, None, 1.0, 0), (1, 0.5, None, 0.8, 0), (3, 0.1, 0.15, 0.7, 0), (1, 0.0, None, 0.9, 0.5)],
 )
-def test_the_drift_is_found_and_its_error_is_what_it_says(stuck, step_px, stated_px, seen):
+def test_the_drift_is_found_and_its_error_is_what_it_says(stuck, step_px, stated_px, seen, creep_px):
     squares, ratios = [], []
     for seed in range(12):
-        drift, rows = drifting(seed, stuck, 200, 0.3, step_px, stated_px, seen)
+        drift, rows = drifting(seed, stuck, 200, 0.3, step_px, stated_px, seen, creep_px)
         found = measure_drift(rows, 0, 199)
         off = found.table[["drift_x", "drift_y"]].to_numpy() - drift
         off -= off.mean(axis=0)
