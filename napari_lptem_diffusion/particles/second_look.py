@@ -149,12 +149,13 @@ class _Look:
 
     def _standing_out(self, normal: NDArray[np.float32], known: pd.DataFrame, places: Floats) -> pd.DataFrame:
         """Rods of any size that stand out near *places* when the *known* ones are taken away."""
-        parameters = self.detector.parameters(known) if len(known) else np.empty((0, 8))
+        rest = normal
+        if len(known):
+            rest = normal - rods_image(normal.shape, self.detector.parameters(known), self.detector.prior.shape.reach)
         within = _WITHIN_LENGTHS * float(self.shapes["length"].median())
-        start = self.detector.look(normal, parameters, places, within, _FAINTEST_SIGMA)
+        start = self.detector.look(rest, np.empty((0, 8)), places, within, _FAINTEST_SIGMA)
         if not len(start):
             return known.iloc[:0]
-        rest = normal - rods_image(normal.shape, parameters, self.detector.prior.shape.reach)
         return self.detector.table(
             self.detector.refit(rest, start, self.detector.prior.of_rods(len(start))), self.frame
         )
