@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,3 +63,59 @@ def test_movie_is_a_pure_function_of_the_generator():
     assert one.shape == (3, 41, 41)
     assert one.dtype == np.uint8
     assert np.array_equal(one, two)
+
+
+def film(frames=6, shape=(96, 96), seed=0, **changes):
+    """Render an empty scene with a bright, even beam; grey values are about 1e4."""
+    imaging = replace(QUIET, illumination_drop=0, bits=32, **changes)
+    return render_movie(pd.DataFrame([pose(x=-1e3)]), frames, shape, imaging, np.random.default_rng(seed)), imaging
+
+
+def test_texture_is_static_and_as_strong_as_it_says():
+    movie, imaging = film(texture=0.05, texture_px=3.0)
+    share = movie / (imaging.grey_per_electron * imaging.illumination((96, 96)))
+    assert share[0].std() == pytest.approx(0.05, rel=0.25)
+    assert np.corrcoef(share[0].ravel(), share[5].ravel())[0, 1] > 0.99
+    assert np.corrcoef(share[0, :, :-1].ravel(), share[0, :, 1:].ravel())[0, 1] > 0.9
+
+
+def test_film_drifts_by_whole_and_parts_of_pixels():
+    movie, imaging = film(texture=0.05, drift_px=(2.0, -1.5))
+    share = movie / imaging.illumination((96, 96))
+    moved = share[2, :93, 4:]  # two frames later: 4 px to the right, 3 px up
+    assert np.corrcoef(share[0, 3:, :-4].ravel(), moved.ravel())[0, 1] > 0.99
+
+
+def test_dirt_is_dark_and_not_larger_than_said():
+    movie, _ = film(dirt_blobs=3, dirt_px=24.0)
+    plain, _ = film()
+    dark = movie[0] < 0.9 * plain.mean()
+    assert 50 < dark.sum() < 3 * np.pi * 14**2
+
+
+def test_stuck_pixels_never_change():
+    imaging = replace(Imaging(), hot_share=0.02)
+    movie = render_movie(pd.DataFrame([pose(x=-1e3)]), 8, (96, 96), imaging, np.random.default_rng(0))
+    assert (np.ptp(movie, axis=0) == 0).mean() == pytest.approx(0.02, abs=0.01)
+
+
+def test_corners_are_darker_with_vignetting():
+    even, dark = (replace(Imaging(), vignetting=share).illumination((64, 64)) for share in (0.0, 0.6))
+    assert dark[0, 0] / dark[32, 32] == pytest.approx(0.4 * even[0, 0] / even[32, 32], rel=0.01)
+    assert dark.mean() == pytest.approx(even.mean())
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (12, np.uint16), (16, np.uint16), (32, np.float32)])
+def test_depth_of_the_pixels(bits, dtype):
+    imaging = replace(Imaging(), bits=bits, grey_per_electron=600.0)
+    movie = render_movie(pd.DataFrame([pose()]), 1, (41, 41), imaging, np.random.default_rng(0))
+    assert movie.dtype == dtype
+    assert movie.max() == 2**bits - 1 if bits < 16 else movie.max() > 2**12
+
+
+def test_jpeg_changes_little_and_leaves_the_noise_as_it_was():
+    plain, coded = (
+        render_movie(pd.DataFrame([pose()]), 2, (64, 64), imaging, np.random.default_rng(0)).astype(float)
+        for imaging in (Imaging(), Imaging(jpeg_quality=90))
+    )
+    assert 0 < np.abs(coded - plain).mean() < 5
