@@ -16,10 +16,11 @@ from napari_lptem_diffusion.particles.detections import (
 )
 from napari_lptem_diffusion.particles.field import Field, Frames
 from napari_lptem_diffusion.particles.filter_bank import Candidates, FilterBank
-from napari_lptem_diffusion.particles.hypotheses import Odds, reconsider
+from napari_lptem_diffusion.particles.frame_pool import over_frames
+from napari_lptem_diffusion.particles.hypotheses import Odds, odd_rods, reconsider
 from napari_lptem_diffusion.particles.pose_fit import Fit, fit_rods, rods_image
 from napari_lptem_diffusion.particles.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y
-from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import DetectionSettings
 
 Array = NDArray[np.float32]
@@ -94,11 +95,11 @@ class Detector:
         if not len(start):
             return None
         fit = self.refit(normal, start, self.prior.of_rods(len(start)))
+        rest = self._rest(normal, fit.parameters)
+        odd = odd_rods(fit, coarsen(rest, 2), 2, self.prior)
         gain = self.field.variance_gain(fit.parameters[:, X], fit.parameters[:, Y])
-        odds = Odds(
-            self.field.noise.correlation.at_rod_scale(self.prior.shape.reach), _LEAST_GAIN * self.bank.texture**2
-        )
-        rods = reconsider(normal, fit, self.prior, gain, odds)
+        level = self.field.noise.correlation.at_rod_scale(self.prior.shape.reach)
+        rods = reconsider(rest, fit, odd, self.prior, gain, Odds(level, _LEAST_GAIN * self.bank.texture**2))
         if rods is not None:
             fit = self.refit(normal, rods, self.prior.of_rods(len(rods)))
         rows = self._believable(fit, normal.shape)
@@ -152,30 +153,42 @@ class Detector:
         ndarray
             (found, 8) parameters to start `refit` from, strongest first.
         """
-        rest = normal - rods_image(normal.shape, known, self.prior.shape.reach) if len(known) else normal
         scale = self.field.bin_px * self.coarsening
         places = (near + 0.5) / scale - 0.5
         return self._as_start(
-            self.bank.look(coarsen(rest, self.coarsening), places, within_px / scale, threshold_sigma)
+            self.bank.look(
+                coarsen(self._rest(normal, known), self.coarsening), places, within_px / scale, threshold_sigma
+            )
         )
 
     def detect(
-        self, movie: Frames, progress: Progress | None = None, should_stop: ShouldStop | None = None
+        self,
+        movie: Frames,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+        workers: int | None = None,
     ) -> pd.DataFrame:
         """Find the rods of every frame; `find` for each, in order.
+
+        Parameters
+        ----------
+        movie : sequence of (y, x) frames
+        progress, should_stop : callable, optional
+        workers : int, optional
+            Threads; as many as there are cores unless given. The table does not depend on it.
 
         Raises
         ------
         Stopped
             If *should_stop* answered True.
         """
-        tables = []
-        for frame in range(len(movie)):
-            report(progress, should_stop, frame, len(movie), "finding rods")
-            tables.append(self.find(np.asarray(movie[frame]), frame))
-        report(progress, should_stop, len(movie), len(movie), "finding rods")
+        tables = over_frames(self.find, movie, "finding rods", progress, should_stop, workers)
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else empty_detections()
+
+    def _rest(self, normal: Array, rods: Matrix) -> Array:
+        """Return a normalised frame without these rods."""
+        return normal - rods_image(normal.shape, rods, self.prior.shape.reach) if len(rods) else normal
 
     def _start(self, normal: Array) -> Matrix:
         """Candidates as parameters to start the fit from."""

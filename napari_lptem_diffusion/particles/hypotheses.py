@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles.groups import touching_groups
-from napari_lptem_diffusion.particles.pose_fit import Fit, in_groups, levenberg_marquardt, rods_image, squares
+from napari_lptem_diffusion.particles.pose_fit import Fit, in_groups, levenberg_marquardt, squares
 from napari_lptem_diffusion.particles.priors import AMPLITUDE, ANGLE, BACKGROUND, BLUR, LENGTH, SIZE, WIDTH, Prior, X, Y
 from napari_lptem_diffusion.particles.windows import Windows
 
@@ -55,19 +55,23 @@ class Odds:
     least_gain: float
 
 
-def reconsider(image: Array, fit: Fit, prior: Prior, variance_gain: Matrix, odds: Odds) -> Matrix | None:
+def reconsider(
+    rest: Array, fit: Fit, odd: NDArray[np.bool_], prior: Prior, variance_gain: Matrix, odds: Odds
+) -> Matrix | None:
     """Replace rods that touch, or that look unlike one rod, by the number of rods that explains the image best.
 
-    Rods lie in a group with those they touch; for each group the rods as they are, the group without one of them, and
-    many placements of two rods in place of the strongest are fitted to the same pixels. The explanation with the
-    least cost wins: squares plus prior, and `Odds.least_gain` for each rod.
+    Rods lie in a group with those they touch; for each group the rods as they are, the group without one of them, and,
+    where a rod is odd, many placements of two rods in place of the strongest are fitted to the same pixels. The
+    explanation with the least cost wins: squares plus prior, and `Odds.least_gain` for each rod.
 
     Parameters
     ----------
-    image : ndarray
-        (y, x) normalised.
+    rest : ndarray
+        (y, x) normalised image without the fitted rods.
     fit : Fit
         All rods of the image.
+    odd : ndarray
+        (rods,), from `odd_rods`.
     prior : Prior
         Of the population.
     variance_gain : ndarray
@@ -79,46 +83,57 @@ def reconsider(image: Array, fit: Fit, prior: Prior, variance_gain: Matrix, odds
     ndarray or None
         (rods, 8) parameters to start a fit of all rods from; None where nothing changed.
     """
-    reach = prior.shape.reach
-    rest = image - rods_image(image.shape, fit.parameters, reach)
-    odd = _odd(fit, rest, prior)
     kept: list[Matrix] = []
     examined = changed = 0
     for group in touching_groups(fit.parameters):
         rods = fit.parameters[group]
-        if (len(group) == 1 and not odd[group[0]]) or examined == _MOST_EXAMINED:
+        ways = [*_fewer(rods), *(_splits(rods[np.argmax(rods[:, AMPLITUDE])], prior) if odd[group].any() else [])]
+        if not ways or examined == _MOST_EXAMINED:
             kept.append(rods)
             continue
         examined += 1
         cost_of_one = max(odds.least_gain, float((_SHADOW * fit.snr[group].max()) ** 2))
-        best = _best(rest, rods, prior, float(variance_gain[group].mean()), Odds(odds.level, cost_of_one))
+        best = _best(rest, rods, ways, prior, float(variance_gain[group].mean()), Odds(odds.level, cost_of_one))
         changed += best is not rods
         kept.append(best)
     return np.concatenate(kept) if changed else None
 
 
-def _odd(fit: Fit, rest: Array, prior: Prior) -> NDArray[np.bool_]:
-    """Rods of a size that is not in the population, or beside which something is left over."""
+def odd_rods(fit: Fit, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool_]:
+    """Say which rods are of a size that is not in the population, or have something left over beside them.
+
+    Parameters
+    ----------
+    fit : Fit
+    rest : ndarray
+        (y, x) normalised image without the fitted rods, binned by *pixel*.
+    pixel : int
+    prior : Prior
+        Of the population, on the grid of *fit*.
+
+    Returns
+    -------
+    ndarray
+        (rods,) of bool.
+    """
     off = (fit.parameters - prior.centre())[:, SIZE]
     variance = np.diag(1 / prior.precision()[SIZE])
-    learnt = 1.1 * variance - fit.covariance[:, SIZE][:, :, SIZE]
-    values, vectors = np.linalg.eigh(learnt)
+    values, vectors = np.linalg.eigh(1.1 * variance - fit.covariance[:, SIZE][:, :, SIZE])
     along = np.einsum("ni,nij->nj", off, vectors)
     size = (along**2 / np.maximum(values, 0.1 * variance.min())).sum(axis=1)
 
-    smooth = ndimage.gaussian_filter(rest, prior.shape.width / 2.5, mode="nearest")
-    smooth /= 1.4826 * float(np.median(np.abs(smooth))) + 1e-9
-    width = int(np.ceil(1.5 * prior.shape.length))
-    peaks = ndimage.maximum_filter(smooth, width, mode="nearest")
-    last = np.array(rest.shape)[:, None] - 1
-    rows, columns = np.clip(np.rint(fit.parameters[:, [Y, X]].T).astype(int), 0, last)
-    left: Matrix = peaks[rows, columns]
+    smooth = ndimage.gaussian_filter(rest, prior.shape.width / (2.5 * pixel), mode="nearest", truncate=3)
+    smooth /= 1.4826 * float(np.median(np.abs(smooth[::2, ::2]))) + 1e-9
+    half = int(np.ceil(0.75 * prior.shape.length / pixel))
+    left = np.empty(len(off))
+    for row, (x, y) in enumerate(np.rint((fit.parameters[:, [X, Y]] + 0.5) / pixel - 0.5).astype(int)):
+        left[row] = smooth[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1].max(initial=0)
     odd: NDArray[np.bool_] = (size > _ODD_SIZE) | (left > np.maximum(_ODD_REST, _ODD_REST_SHARE * fit.snr))
     return odd
 
 
-def _best(rest: Array, rods: Matrix, prior: Prior, variance_gain: float, odds: Odds) -> Matrix:
-    """Of all explanations of the group the best; *rods* itself if it is."""
+def _best(rest: Array, rods: Matrix, ways: list[Matrix], prior: Prior, variance_gain: float, odds: Odds) -> Matrix:
+    """Of *rods* and other *ways* to explain the group the best; *rods* itself if it is."""
     shape = prior.shape
     spread = max(np.ptp(rods[:, X]), np.ptp(rods[:, Y])) / 2
     flat, _ = in_groups(rods, prior.of_rods(len(rods)), np.arange(len(rods))[None])
@@ -126,7 +141,7 @@ def _best(rest: Array, rods: Matrix, prior: Prior, variance_gain: float, odds: O
     data = window.data + window.models(flat)
     window.absorption = np.array([max(-variance_gain, 0.0)])
     window.weigh(flat, np.array([variance_gain]))
-    explanations = [rods, *_fewer(rods), *_splits(rods[np.argmax(rods[:, AMPLITUDE])], prior)]
+    explanations = [rods, *ways]
     best, least = rods, np.inf
     for count in sorted({len(one) for one in explanations}):
         starts = np.array([one for one in explanations if len(one) == count])

@@ -245,12 +245,12 @@ def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
 
 def _noise_through(jacobian: Array, noise: NoiseCorrelation) -> Matrix:
     """Covariance (groups, n, n) of the gradients that noise of the given correlation makes."""
-    shape = tuple(fft.next_fast_len(n + 8, real=True) for n in jacobian.shape[2:])
-    spectrum = fft.rfft2(jacobian, shape)
-    coloured = fft.irfft2(spectrum * noise.power((shape[0], shape[1])), shape)
-    coloured = coloured[..., : jacobian.shape[2], : jacobian.shape[3]].reshape(*jacobian.shape[:2], -1)
-    flat = jacobian.reshape(*jacobian.shape[:2], -1)
-    through: Matrix = (flat @ coloured.transpose(0, 2, 1)).astype(float)
+    rows, columns = (fft.next_fast_len(n + 8, real=True) for n in jacobian.shape[2:])
+    power = noise.power((rows, columns)) / np.float32(rows * columns)
+    power[:, 1 : (columns + 1) // 2] *= 2  # each stands for its mirror image, which the half spectrum leaves out
+    spectrum = (fft.rfft2(jacobian, (rows, columns)) * np.sqrt(power)).reshape(*jacobian.shape[:2], -1)
+    flat = spectrum.view(np.float32)
+    through: Matrix = (flat @ flat.transpose(0, 2, 1)).astype(float)
     return through
 
 
