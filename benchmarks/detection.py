@@ -151,7 +151,7 @@ def physics_table(outcomes: dict[str, Outcome], frames: int) -> None:
     for level, outcome in (outcomes | more).items():
         matches = outcome.matches(outcome.tracks)
         true = float(np.mean(matches.along**2 + matches.across**2))
-        stated = float(2 * np.mean(matches.found["localization_error"] ** 2))
+        stated = float(2 * np.mean(outcome.tracks["localization_error"] ** 2))
         jumps = score_jumps(outcome.tracks, outcome.truth)
         row(
             level,

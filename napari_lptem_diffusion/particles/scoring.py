@@ -100,13 +100,19 @@ def without_cut(
     Parameters
     ----------
     detections, truth, cut : DataFrame
-        ``frame``, ``x``, ``y``; *cut* are the rods of which less than half is in view.
+        ``frame``, ``x``, ``y``; *cut* are the rods of which less than half is in view, with ``length``. What pairs with
+        no rod of *truth* and lies within half a length of one of *cut* is dropped.
+    within_px : float
+        As of `match_rods`.
     """
-    everything = pd.concat([truth.assign(out=False), cut.assign(out=True)], ignore_index=True)
-    numbered = detections.assign(row=np.arange(len(detections)))
-    matches = match_rods(numbered, everything, within_px)
-    dropped = matches.found["row"][matches.true["out"].astype(bool)]
-    return detections.drop(index=detections.index[dropped]).reset_index(drop=True)
+    paired = match_rods(detections.assign(row=np.arange(len(detections))), truth, within_px).found["row"]
+    drop = np.zeros(len(detections), dtype=bool)
+    for frame, rods in cut.groupby("frame"):
+        here = np.flatnonzero(detections["frame"] == frame)
+        distance = cdist(detections[["x", "y"]].to_numpy()[here], rods[["x", "y"]].to_numpy())
+        drop[here] = (distance <= rods["length"].to_numpy() / 2).any(axis=1)
+    drop[paired] = False
+    return detections[~drop].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -206,9 +206,9 @@ def test_overlap_of_masks():
 
 
 def test_detections_of_cut_rods_are_left_out():
-    truth, cut = track(0, [0], x=20.0), track(1, [0], x=-3.0)
-    found = tracks(track(0, [0], x=21.0), track(1, [0], x=-0.5), track(2, [0], x=60.0))
-    assert list(without_cut(found, truth, cut)["x"]) == [21.0, 60.0]
+    truth, cut = rod(x=20.0), rod(x=-12.0)
+    found = tracks(rod(x=21.0), rod(x=-0.5), rod(x=5.0), rod(x=60.0), rod(x=-0.5, frame=1))
+    assert list(without_cut(found, truth, cut)["x"]) == [21.0, 5.0, 60.0, -0.5]
 
 
 def test_snr_is_that_of_a_filter_that_knows_the_pose():
