@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,8 +69,9 @@ def autosave(analysis: Analysis, folder: str | Path) -> Path:
     folder, movie = Path(folder), analysis.movie
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^\w-]+", "_", movie.name)[:80] or "movie"
-    return save_session(analysis, folder / f"{name}-{fingerprint(movie)[:8]}{SESSION_SUFFIX}", overwrite=True)
+    name = re.sub(r"[^\w-]+", "_", movie.name)[:80]
+    which = hashlib.sha256(f"{movie.name} {movie.path} {movie.shape}".encode()).hexdigest()[:8]
+    return save_session(analysis, folder / f"{name}-{which}{SESSION_SUFFIX}", overwrite=True)
 
 
 def open_session(path: str | Path, movie: Movie | str | Path | None = None, without_movie: bool = False) -> Analysis:
@@ -154,7 +156,7 @@ def _recognised(movie: Movie, record: dict[str, Any], path: Path) -> Movie:
             f"{movie.name} is not the movie of the session {path.name}: it has {frames} frames of {height} x {width} "
             f"px; {before} were expected."
         )
-    if fingerprint(movie) != record["fingerprint"]:
+    if record["fingerprint"] not in (None, fingerprint(movie)):
         raise InputError(
             f"{movie.name} is not the movie of the session {path.name}: its frames have other pixels than those of "
             f"{record['name']}."

@@ -155,7 +155,7 @@ def test_autosaving_replaces_what_was_saved_of_the_movie_and_no_other(corrected,
     first = autosave(corrected.uncorrected, folder)
     assert autosave(corrected, folder) == first
     assert_same(open_session(first, movie=corrected.movie), corrected)
-    other = autosave(make_analysis(seed=1), folder)
+    other = autosave(make_analysis(name="other.tif"), folder)
     odd = autosave(make_analysis(name="a/b: c?"), folder)
     assert {path.name for path in folder.iterdir()} == {first.name, other.name, odd.name}
     assert len({first, other, odd}) == 3
@@ -181,6 +181,16 @@ def test_a_session_is_not_overwritten_unless_asked(corrected, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         save_session(corrected, file)
     assert save_session(corrected, file, overwrite=True) == file
+
+
+def test_results_are_saved_although_the_movie_can_no_longer_be_read(beside_movie, tmp_path):
+    """As when the disk with the movie was unplugged."""
+    away = (tmp_path / "rods.npy").rename(tmp_path / "away.npy")
+    movie = open_movie(away).calibrated(2.0, 0.0125)
+    away.rename(tmp_path / "rods.npy")
+    unplugged = History(beside_movie).calibrated(movie, beside_movie.settings.movie).present
+    file = autosave(unplugged, tmp_path / "saved")
+    assert_same(open_session(file, movie=beside_movie.movie), beside_movie)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "text", "cut", "flipped", "other zip", "lost table"])

@@ -138,9 +138,17 @@ def _movie_record(movie: Movie, home: Path) -> dict[str, Any]:
         "path": None if movie.path is None else _path_from(home.resolve(), movie.path.resolve()),
         "shape": list(movie.shape),
         "dtype": str(movie.dtype),
-        "fingerprint": fingerprint(movie),
+        "fingerprint": _fingerprint_if_readable(movie),
         "calibration": asdict(movie.calibration),
     }
+
+
+def _fingerprint_if_readable(movie: Movie) -> str | None:
+    """A disk that was unplugged must not keep the results from being saved."""
+    try:
+        return fingerprint(movie)
+    except InputError:
+        return None
 
 
 def _path_from(home: Path, path: Path) -> str:
