@@ -1,4 +1,4 @@
-"""The command line: analyze, view, train and demo, over the same engine as the plugin."""
+"""The command line: analyze, judge, view, train and demo, over the same engine as the plugin."""
 
 from __future__ import annotations
 
@@ -54,11 +54,28 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
+    analyze.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
     analyze.add_argument(
         "--corrections", type=Path, metavar="FILE.json", help="make the corrections of an export to its movie again"
     )
     _add_settings(analyze)
     analyze.set_defaults(run=_analyze)
+
+    judge = commands.add_parser("judge", help="judge the motion of tracks that another tool found")
+    judge.add_argument("tracks", type=Path, metavar="TRACKS", help="CSV of any tool, TrackMate's XML or CSV, .mat")
+    judge.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
+    judge.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="WHAT=NAME",
+        help="what a column holds (x, y, particle, frame, time, localization_error, angle) or its unit (length_unit, "
+        "time_unit, angle_unit), such as --column x=POSITION_X --column length_unit=nm; guessed where left out",
+    )
+    judge.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    judge.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
+    _add_settings(judge, "movie", "diffusion")
+    judge.set_defaults(run=_judge)
 
     view = commands.add_parser("view", help="open napari with the plugin docked")
     view.add_argument("movie", nargs="?", type=Path, metavar="MOVIE", help="a file or a folder of frames")
@@ -80,10 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add ``--settings FILE`` and one option for each field of the settings model."""
+def _add_settings(parser: argparse.ArgumentParser, *stages: str) -> None:
+    """Add ``--settings FILE`` and one option for each field of the settings model, of *stages* or all."""
     parser.add_argument("--settings", type=Path, metavar="FILE.toml", help="settings; the options below win over it")
     for stage, stage_field in Settings.model_fields.items():
+        if stages and stage not in stages:
+            continue
         model = stage_field.annotation
         assert model is not None
         group = parser.add_argument_group(stage, (model.__doc__ or "").strip())
@@ -107,7 +126,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     for stage, fields in values.items():
         assert issubclass(type(getattr(base, stage)), StageSettings)
         for name in fields:
-            if (given := getattr(options, f"{stage}.{name}")) is not None:
+            if (given := getattr(options, f"{stage}.{name}", None)) is not None:
                 fields[name] = given
     return Settings.checked(values, "Command line")
 
@@ -123,7 +142,9 @@ def _analyze(options: argparse.Namespace) -> None:
     refused = []
     for movie, folder in zip(options.movies, folders, strict=True):
         try:
-            _analyze_one(movie, folder, settings, not options.no_video, options.overwrite, corrections)
+            _analyze_one(
+                movie, folder, settings, not options.no_video, options.overwrite, corrections, options.trackmate
+            )
         except InputError as error:
             if len(folders) == 1:
                 raise
@@ -165,6 +186,7 @@ def _analyze_one(
     video: bool,
     overwrite: bool,
     corrections: Sequence[Correction] = (),
+    trackmate: bool = False,
 ) -> Analysis:
     from napari_lptem_diffusion.analysis import analyze
     from napari_lptem_diffusion.corrections import replay
@@ -172,9 +194,38 @@ def _analyze_one(
 
     with StopOnInterrupt() as should_stop, ProgressBars() as progress:
         analysis = replay(analyze(path, settings, progress, should_stop), corrections, progress, should_stop)
-        save_analysis(analysis, folder, overwrite, progress, should_stop, report_page=True, overlay_movie=video)
+        save_analysis(analysis, folder, overwrite, progress, should_stop, True, video, trackmate)
     _say_what_was_found(analysis, folder)
     return analysis
+
+
+def _judge(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.export import check_output_folder, save_analysis
+    from napari_lptem_diffusion.judge import judge_tracks
+
+    settings = _settings(options)
+    columns = _pairs(options.column, "--column x=POSITION_X")
+    check_output_folder(options.output, overwrite=options.overwrite)
+    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
+        analysis = judge_tracks(options.tracks, settings, columns, progress, should_stop)
+        save_analysis(
+            analysis,
+            options.output,
+            options.overwrite,
+            progress,
+            should_stop,
+            report_page=True,
+            trackmate=options.trackmate,
+        )
+    _say_what_was_found(analysis, options.output)
+
+
+def _pairs(given: Sequence[str], example: str) -> dict[str, str]:
+    """Read options of the form NAME=VALUE."""
+    for pair in given:
+        if "=" not in pair:
+            raise InputError(f"{pair!r} has no '='; something like {example} was expected.")
+    return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in given)}
 
 
 def _say_what_was_found(analysis: Analysis, folder: Path) -> None:

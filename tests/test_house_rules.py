@@ -25,7 +25,7 @@ FLOORS = [
     {"particles"},
     {"diffusion"},
     {"export"},
-    {"analysis", "corrections", "session", "sample_data"},
+    {"analysis", "corrections", "session", "judge", "compare", "sample_data"},
     {"batch", "cli", "terminal"},
     {"gui"},
 ]

@@ -17,7 +17,7 @@ PROVENANCE = "provenance.json"
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 _OURS = re.compile(
     r"particles/particle_\d+\.csv|(summary|msd|detections|marked|drift)\.csv|(provenance|corrections)\.json"
-    r"|settings\.toml|picture\.png|report\.html|overlay\.(mp4|gif)|session\.lptem"
+    r"|trackmate\.(xml|csv)|settings\.toml|picture\.png|report\.html|overlay\.(mp4|gif)|session\.lptem"
 )
 
 

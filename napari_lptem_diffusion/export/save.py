@@ -21,6 +21,7 @@ from napari_lptem_diffusion.export.tables import (
     summary_table,
     write_csv,
 )
+from napari_lptem_diffusion.export.trackmate import save_trackmate
 from napari_lptem_diffusion.particles.correction import corrections_to_json
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
@@ -36,6 +37,7 @@ def save_analysis(
     should_stop: ShouldStop | None = None,
     report_page: bool = False,
     overlay_movie: bool = False,
+    trackmate: bool = False,
 ) -> Path:
     """Write the tables, the settings, the provenance and a picture of *analysis* into *folder*.
 
@@ -52,6 +54,8 @@ def save_analysis(
     progress, should_stop : callable, optional
     report_page, overlay_movie : bool
         Write ``report.html`` and ``overlay.mp4`` too (``overlay.gif`` where the package ``av`` is missing).
+    trackmate : bool
+        Write ``trackmate.xml`` and ``trackmate.csv`` too, for Fiji.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def save_analysis(
             files.append(save_report(analysis, new / "report.html", progress, should_stop).name)
         if overlay_movie:
             files.append(save_overlay_movie(analysis, new / "overlay.mp4", progress, should_stop).name)
+        if trackmate:
+            files += [save_trackmate(analysis, new / f"trackmate.{kind}").name for kind in ("xml", "csv")]
         record = provenance(analysis, files, progress, should_stop)
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (new / PROVENANCE).write_text(text, encoding="utf-8", newline="\n")

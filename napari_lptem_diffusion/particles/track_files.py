@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.movie import Calibration
 from napari_lptem_diffusion.movie.units import nm_per, seconds_per
-from napari_lptem_diffusion.particles.track_columns import ColumnMap, suggest_columns
+from napari_lptem_diffusion.particles.track_columns import ROLES, ColumnMap, suggest_columns
 from napari_lptem_diffusion.particles.track_mat import read_mat_table
 from napari_lptem_diffusion.particles.track_text import TextTable, peek, to_numbers
 from napari_lptem_diffusion.particles.track_xml import read_trackmate_xml
 
+Columns = ColumnMap | Mapping[str, str]
 TRACK_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".xml", ".mat")
 _NO_TRACK = ("", "nan", "none", "na", "null", "ø")
 _TIME_TOLERANCE = 0.2
@@ -63,7 +65,7 @@ class _Raw:
 
 def read_tracks(
     path: str | Path,
-    columns: ColumnMap | None = None,
+    columns: Columns | None = None,
     pixel_size_nm: float | None = None,
     frame_interval_s: float | None = None,
 ) -> pd.DataFrame:
@@ -73,7 +75,7 @@ def read_tracks(
 
 def open_tracks(
     path: str | Path,
-    columns: ColumnMap | None = None,
+    columns: Columns | None = None,
     pixel_size_nm: float | None = None,
     frame_interval_s: float | None = None,
 ) -> TrackFile:
@@ -83,8 +85,9 @@ def open_tracks(
     ----------
     path : path
         ``.xml`` of TrackMate, ``.mat`` of MATLAB up to version 7, anything else is read as text in columns.
-    columns : ColumnMap, optional
-        Which column is what; guessed from the header if left out.
+    columns : ColumnMap or mapping of str to str, optional
+        Which column is what, or only what the guess from the header gets wrong: fields of `ColumnMap` by name, ""
+        for a column that is not there.
     pixel_size_nm, frame_interval_s : float, optional
         What the user knows; both win over the file. The pixel size turns positions in nm or um into px. Without one,
         a px of the result stands for a round number of nm, which the calibration then says.
@@ -102,22 +105,20 @@ def open_tracks(
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    taken: ColumnMap | None = None
     if suffix == ".xml":
         raw = _from_xml(path)
-        columns = None
     elif suffix == ".mat":
         table = read_mat_table(path)
-        columns = _chosen(
-            columns, [str(column) for column in table.columns], table.head(1000).to_numpy(float), path.name
-        )
-        raw = _by_role(table[list(columns.named.values())], columns)
+        taken = _chosen(columns, [str(column) for column in table.columns], table.head(1000).to_numpy(float), path.name)
+        raw = _by_role(table[list(taken.named.values())], taken)
     else:
         text = peek(path)
-        columns = _chosen(columns, text.header, text.sample, path.name)
-        raw = _by_role(text.load(columns.named.values()), columns)
+        taken = _chosen(columns, text.header, text.sample, path.name)
+        raw = _by_role(text.load(taken.named.values()), taken)
     if raw.table.empty:
         raise InputError(f"{path.name} holds no track.")
-    return _tracks(raw, path.name, columns, pixel_size_nm, frame_interval_s)
+    return _tracks(raw, path.name, taken, pixel_size_nm, frame_interval_s)
 
 
 def header_and_guess(path: str | Path) -> tuple[TextTable, ColumnMap | None]:
@@ -137,21 +138,31 @@ def _from_xml(path: Path) -> _Raw:
 
 
 def _chosen(
-    columns: ColumnMap | None, header: list[str] | tuple[str, ...], sample: NDArray[np.float64], name: str
+    columns: Columns | None, header: list[str] | tuple[str, ...], sample: NDArray[np.float64], name: str
 ) -> ColumnMap:
-    """The user's columns, each found in the header with or without its unit, or the guess."""
+    """The guess with the user's columns over it, each found in the header with or without its unit."""
     has = ", ".join(header)
-    if columns is None:
-        guess = suggest_columns(header, sample)
-        if guess is None:
-            raise InputError(f"{name} has the columns {has}; which of them are x and y was not clear: name them.")
-        return guess
+    if not isinstance(columns, ColumnMap):
+        columns = _completed(columns or {}, suggest_columns(header, sample), name, has)
     for role, wanted in columns.named.items():
         suiting = [column for column in header if wanted in (column, column.rsplit(" (", 1)[0])]
         if len(suiting) != 1:
             raise InputError(f"{name} has no column {wanted!r} for {role} (found: {has}).")
         columns = replace(columns, **{role: suiting[0]})
     return columns
+
+
+def _completed(said: Mapping[str, str], guess: ColumnMap | None, name: str, has: str) -> ColumnMap:
+    known = [field.name for field in fields(ColumnMap)]
+    unknown = [role for role in said if role not in known]
+    if unknown:
+        raise InputError(f"A column cannot hold {unknown[0]!r}; one of {', '.join(known)} was expected.")
+    chosen = ({} if guess is None else asdict(guess)) | {
+        role: column or (None if role in ROLES else "") for role, column in said.items()
+    }
+    if not (chosen.get("x") and chosen.get("y")):
+        raise InputError(f"{name} has the columns {has}; which of them are x and y was not clear: name them.")
+    return ColumnMap(**chosen)
 
 
 def _by_role(table: pd.DataFrame, columns: ColumnMap) -> _Raw:

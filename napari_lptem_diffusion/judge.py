@@ -1,0 +1,84 @@
+"""The motion of tracks that another tool found: everything that an analysis of a movie gives, without the movie."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from napari_lptem_diffusion.analysis import Analysis, StageTime
+from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
+from napari_lptem_diffusion.errors import InputWarning
+from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.movie.frames import ArrayFrames, Recording
+from napari_lptem_diffusion.particles.track_files import Columns, TrackFile, open_tracks
+from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.settings import Settings
+
+_LARGEST_PICTURE_PX = 2048
+
+
+def judge_tracks(
+    path: str | Path,
+    settings: Settings | None = None,
+    columns: Columns | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Judge the motion of the tracks in a file.
+
+    Parameters
+    ----------
+    path : path
+        Tracks of any tool; see `open_tracks`.
+    settings : Settings, optional
+        Of these, ``movie`` (pixel size, frame interval) and ``diffusion`` (exposure, localization error) count.
+    columns : ColumnMap or mapping of str to str, optional
+        Which column is what, as far as the guess from the header is wrong; see `open_tracks`.
+    progress, should_stop : callable, optional
+
+    Returns
+    -------
+    Analysis
+        Its movie has the name of the file and empty frames, just large enough for the tracks.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    Stopped
+        If *should_stop* answered True.
+    """
+    settings, path = settings or Settings(), Path(path)
+    found = open_tracks(path, columns, settings.movie.pixel_size_nm, settings.movie.frame_interval_s)
+    start = time.perf_counter()
+    motion = estimate_diffusion(found.table, settings.diffusion, progress, should_stop)
+    laps = (StageTime("motion", time.perf_counter() - start, len(motion.particles), "tracks"),)
+    detections = found.table.drop(columns="particle").sort_values(["frame", "y", "x"], ignore_index=True)
+    return Analysis(_empty_movie(path, found), settings, {}, detections, found.table, motion, laps)
+
+
+def _empty_movie(path: Path, found: TrackFile) -> Movie:
+    """A movie of the size that the tracks ask for, which takes no memory."""
+    table = found.table
+    shape = (max(int(table["frame"].max()) + 1, 2), _extent_px(table["y"]), _extent_px(table["x"]))
+    notes = [f"The tracks were read from {path.name}; there is no movie, and pictures are empty but for the tracks."]
+    if found.columns is not None:
+        told = ", ".join(f"{role.replace('_', ' ')} from {name!r}" for role, name in found.columns.named.items())
+        notes.append(f"Columns: {told}.")
+    outside = ~(table["x"].between(-0.5, shape[2]) & table["y"].between(-0.5, shape[1]))
+    if outside.any():
+        notes.append(
+            f"{int(outside.sum())} of {len(table)} positions lie outside of the pictures, which end at "
+            f"{_LARGEST_PICTURE_PX} px; if positions are in nm or µm, name their unit."
+        )
+        warnings.warn(notes[-1], InputWarning, stacklevel=3)
+    frames = ArrayFrames(np.broadcast_to(np.uint8(0), shape), path.name)
+    return Movie(Recording(frames, found.calibration, (*notes, *found.notes), (path,)), path.name)
+
+
+def _extent_px(positions: pd.Series) -> int:
+    return int(np.clip(np.ceil(positions.max()) + 10, 64, _LARGEST_PICTURE_PX))
