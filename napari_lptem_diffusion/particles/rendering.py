@@ -152,10 +152,13 @@ def transmission(poses: pd.DataFrame, shape: tuple[int, int], imaging: Imaging) 
     """
     passed = np.ones(shape)
     for _, moments in poses.groupby("particle"):
-        absorbed = np.zeros(shape)
-        for moment in moments.to_dict("records"):
-            _add_rod(absorbed, moment, imaging)
-        passed *= 1 - absorbed / len(moments)
+        drawn = [_draw_rod(moment, shape, imaging) for moment in moments.to_dict("records")]
+        top, bottom = min(rows.start for rows, _, _ in drawn), max(rows.stop for rows, _, _ in drawn)
+        left, right = min(columns.start for _, columns, _ in drawn), max(columns.stop for _, columns, _ in drawn)
+        absorbed = np.zeros((bottom - top, right - left))
+        for rows, columns, share in drawn:
+            absorbed[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] += share
+        passed[top:bottom, left:right] *= 1 - absorbed / len(moments)
     return passed
 
 
@@ -187,22 +190,27 @@ def capsule_coverage(
     return coverage
 
 
-def _add_rod(absorbed: NDArray[np.float64], pose: Mapping[Hashable, float], imaging: Imaging) -> None:
-    """Add what one rod absorbs, drawn in a window just large enough for its blurred image."""
+def _draw_rod(
+    pose: Mapping[Hashable, float], shape: tuple[int, int], imaging: Imaging
+) -> tuple[slice, slice, NDArray[np.float64]]:
+    """Rows and columns of the part of a frame that the blurred image of a rod reaches, and what it absorbs there."""
     blur = float(pose.get("blur_px", imaging.focus_blur_px))
     reach = int(np.ceil(pose["length"] / 2 + 4 * blur)) + 2
     left, top = round(pose["x"]) - reach, round(pose["y"]) - reach
     size = 2 * reach + 1
+    rows, columns = (
+        slice(min(max(start, 0), end), min(max(start + size, 0), end))
+        for start, end in zip((top, left), shape, strict=True)
+    )
+    if rows.start == rows.stop or columns.start == columns.stop:
+        return rows, columns, np.zeros((rows.stop - rows.start, columns.stop - columns.start))
     local = capsule_coverage(
         (size, size), pose["x"] - left, pose["y"] - top, pose["angle_deg"], pose["length"], pose["width"]
     )
     if blur > 0:
         local = ndimage.gaussian_filter(local, blur, mode="constant")
-    rows = slice(max(top, 0), min(top + size, absorbed.shape[0]))
-    columns = slice(max(left, 0), min(left + size, absorbed.shape[1]))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        part = local[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-        absorbed[rows, columns] += float(pose.get("contrast", imaging.contrast)) * part
+    part = local[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return rows, columns, float(pose.get("contrast", imaging.contrast)) * part
 
 
 def _camera(electrons: NDArray[np.float64], imaging: Imaging, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -262,9 +270,8 @@ class _Film:
                 "blur_px": _DIRT_BLUR_PX,
                 "contrast": _DIRT_CONTRAST,
             }
-            absorbed = np.zeros(size)
-            _add_rod(absorbed, blob, imaging)
-            passed *= 1 - absorbed
+            rows, columns, absorbed = _draw_rod(blob, size, imaging)
+            passed[rows, columns] *= 1 - absorbed
         return cls(np.maximum(passed, 0), shape, margin, imaging.drift_px)
 
     def at(self, frame: int) -> NDArray[np.float64]:
