@@ -12,7 +12,7 @@ from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.movie import Movie
-from napari_lptem_diffusion.particles.correction import AddRod, Correction, SplitTrack
+from napari_lptem_diffusion.particles.correction import AddRod, Correction, ReplaceRod, Rod, SplitTrack
 from napari_lptem_diffusion.particles.correction_drift import without_drift
 from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
@@ -46,6 +46,8 @@ def correct(
     Stopped
         If *should_stop* answered True.
     """
+    if isinstance(correction, AddRod | ReplaceRod):
+        _check_within(analysis.movie, correction.rod)
     settings = analysis.settings.diffusion
     rods = Rods(analysis.detections, analysis.tracks, analysis.marked, _next_particle(analysis))
     rods = apply_correction(correction, rods, settings.localization_error_px)
@@ -160,6 +162,15 @@ class History:
 
         past, future = (tuple(map(with_it, steps)) for steps in (self.past, self.future))
         return History(with_it(self.present), past, future)
+
+
+def _check_within(movie: Movie, rod: Rod) -> None:
+    frames, height, width = movie.shape
+    if not (rod.frame < frames and -0.5 <= rod.x <= width - 0.5 and -0.5 <= rod.y <= height - 0.5):
+        raise InputError(
+            f"A rod was to be placed at x = {rod.x:.1f}, y = {rod.y:.1f} px in frame {rod.frame}; the movie has frames "
+            f"0 to {frames - 1} of {height} x {width} px."
+        )
 
 
 def _next_particle(analysis: Analysis) -> int:

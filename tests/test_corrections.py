@@ -136,6 +136,13 @@ def test_a_correction_that_finds_no_rod_is_left_out_of_a_replay_with_a_warning(a
     assert replayed.corrections == (kept,)
 
 
+@pytest.mark.parametrize("place", [{"frame": 60}, {"x": -3.0}, {"y": 160.0}])
+def test_a_rod_outside_the_movie_is_refused(analysis, place):
+    rod = drawn(21).model_copy(update=place)
+    with pytest.raises(InputError, match="the movie has frames 0 to 59 of 160 x 208 px"):
+        correct(analysis, AddRod(rod=rod))
+
+
 def test_correcting_can_be_stopped_and_says_how_far_it_is(analysis):
     told = []
     with pytest.raises(Stopped):
@@ -214,11 +221,11 @@ def test_undo_works_beyond_what_is_kept(steps):
 
 
 def test_the_command_line_makes_the_same_corrections_and_writes_the_same_bytes(tmp_path, capsys):
-    movie = write_movie(tmp_path / "rods.tif")
+    movie = write_movie(tmp_path / "rods.tif", frames=24)
     analysis = analyze(movie)
     for correction in (
-        SplitTrack(track=anchor(analysis, 0), first_frame=20),
-        ReplaceRod(old=anchor(analysis, 1, 10), rod=drawn(10, *analysis.tracks.loc[50, ["x", "y"]])),
+        SplitTrack(track=anchor(analysis, 0), first_frame=12),
+        ReplaceRod(old=anchor(analysis, 1, 10), rod=drawn(10, 100.0, 45.0)),
         MarkStuck(track=anchor(analysis, 2)),
     ):
         analysis = correct(analysis, correction)

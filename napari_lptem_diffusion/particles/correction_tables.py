@@ -273,6 +273,8 @@ def _with_rod(rods: Rods, rod: Rod, particle: int | None, typical_error_px: floa
     )
     values: dict[str, object] = {"localization_error": typical_error_px, **(rod.fit or {})}
     values |= rod.model_dump(exclude={"fit"}) | {FOUND_BY: BY_HAND if rod.fit is None else BY_FIT}
+    if (detections[_PLACE] == [rod.frame, rod.x, rod.y]).all(axis=1).any():
+        raise InputError(f"There is a rod at x = {rod.x:.1f}, y = {rod.y:.1f} px in frame {rod.frame} already.")
     detections = _with_row(detections, values)
     if particle is not None:
         tracks = _with_row(tracks, {**values, "particle": particle})

@@ -231,6 +231,12 @@ def test_a_moved_rod_stays_in_its_track():
         apply_correction(ReplaceRod(old=anchor(1, 12), rod=drawn(13)), RODS)
 
 
+def test_a_rod_is_not_added_twice():
+    once = apply_correction(AddRod(rod=drawn(7)), RODS)
+    with pytest.raises(InputError, match=r"rod at x = 60.0, y = 118.0 px in frame 7 already"):
+        apply_correction(AddRod(rod=drawn(7)), once)
+
+
 def test_links_that_the_user_makes_are_certain():
     linked = replace(RODS, tracks=RODS.tracks.assign(link_confidence=0.6, merge_suspected=False))
     after = apply_correction(AddRod(rod=drawn(GAP_FRAMES[1]), track=anchor(GAP_PARTICLE)), linked)
