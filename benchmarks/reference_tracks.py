@@ -48,6 +48,15 @@ def unit(steps: Floats) -> Floats:
     return steps * np.sqrt(2 / (steps**2).sum(1).mean())
 
 
+def published_ratio(fbm: Floats, ctrw: Floats, weight: float) -> float:
+    """Mixing ratio of w x_ctrw / std(x_ctrw) + (1 - w) x_fbm / std(x_fbm), x positions over the whole track.
+
+    That hybrid (Jamali and coworkers) is the sum of the two parts at this ratio of their steps.
+    """
+    one, other = ((steps**2).sum(1).mean() / steps.cumsum(0).std(0).mean() ** 2 for steps in (fbm, ctrw))
+    return (1 - weight) ** 2 * one / ((1 - weight) ** 2 * one + weight**2 * other)
+
+
 def observe(steps: Floats, sigma: float, rng: np.random.Generator) -> Floats:
     """``(frames, 2)`` positions with localization error *sigma*."""
     positions = np.vstack([np.zeros(2), steps.cumsum(0)])
