@@ -26,6 +26,7 @@ from reference_tracks import (
 
 from napari_lptem_diffusion.diffusion import alternatives
 from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, Motion, estimate_diffusion
+from napari_lptem_diffusion.diffusion.population import Draw
 from napari_lptem_diffusion.diffusion.statistics import mean_squared_displacement, power_law
 from napari_lptem_diffusion.settings import DiffusionSettings
 
@@ -35,6 +36,7 @@ NO_BLUR = DiffusionSettings(exposure_fraction=0)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=300, help="tracks a line")
+    parser.add_argument("--andi", type=Path, help="tracks written by andi_tracks.py: the tables of that package too")
     parser.add_argument("--weights", type=Path, default=BUNDLED_WEIGHTS)
     arguments = parser.parse_args()
     rng = np.random.default_rng(20_26)
@@ -46,6 +48,8 @@ def main() -> None:
     superposed(arguments.tracks, arguments.weights, rng)
     interleaved(arguments.tracks, arguments.weights, rng)
     mismatch(arguments.tracks, arguments.weights, rng)
+    if arguments.andi:
+        andi_datasets(arguments.andi, arguments.weights, rng)
     speed(arguments.weights, rng)
 
 
@@ -203,15 +207,37 @@ def mismatch(count: int, weights: Path, rng: np.random.Generator) -> None:
     ]
     usual = _mismatch(mixtures, weights, rng)
     print(f"| mixtures of FBM and CTRW | yes | | {(usual > 0.5).mean():.0%} |")
-    generator = torch.Generator().manual_seed(7)
+    draw = Draw(torch.Generator().manual_seed(7), torch.device("cpu"))
     for kinds, trained in ((alternatives.TRAINED, "yes"), (alternatives.UNSEEN, "no")):
         for kind in kinds:
             for exposure in (0.0, 1.0):
-                steps = alternatives.recorded(kind, torch.full((count,), exposure), 299, generator).double().numpy()
+                steps = alternatives.recorded(kind, torch.full((count,), exposure), 299, draw).double().numpy()
                 found = _mismatch([unit(one) for one in steps], weights, rng, exposure)
                 above = (found[:, None] > usual).mean() + (found[:, None] == usual).mean() / 2
                 name = f"{kind.__name__.replace('_', ' ')}, exposure {exposure:.0f}"
                 print(f"| {name} | {trained} | {above:.2f} | {(found > 0.5).mean():.0%} |")
+
+
+def andi_datasets(path: Path, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### Tracks of the `andi-datasets` package, 300 frames, those that move\n")
+    print("| kind | error/step | alpha error | 90 % covers | as what it is: m > .8 or < .2 | mismatch > .5 |")
+    print("|---|---|---|---|---|---|")
+    for kind, rows in pd.read_csv(path).groupby("kind"):
+        numbered = [(track["alpha"].iloc[0], track[["x", "y"]].to_numpy()) for _, track in rows.groupby("particle")]
+        moving = [(alpha, unit(np.diff(track, axis=0))) for alpha, track in numbered if np.ptp(track, axis=0).any()]
+        alpha = np.array([one for one, _ in moving])
+        for sigma in (0.0, 0.1):
+            found = _judge([observe(steps, sigma, rng) for _, steps in moving], sigma, weights).particles
+            columns = ["", "", ""]
+            if kind in ("fbm", "ctrw"):
+                right = found["mixing_ratio"] > 0.8 if kind == "fbm" else found["mixing_ratio"] < 0.2
+                name = f"alpha_{kind}"
+                columns = [
+                    f"{_error(found[name], alpha):.3f}",
+                    f"{_covers(found, name, alpha):.0%}",
+                    f"{right.mean():.0%}",
+                ]
+            print(f"| {kind} | {sigma} | {' | '.join(columns)} | {(found['model_mismatch'] > 0.5).mean():.0%} |")
 
 
 def _mismatch(all_steps: list[Floats], weights: Path, rng: np.random.Generator, exposure: float = 0) -> Floats:

@@ -21,6 +21,7 @@ from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.diffusion.training import TrainingConfig
     from napari_lptem_diffusion.particles.correction import Correction
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--config", type=Path, help="TOML file; what it does not name keeps its default")
     train.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="default: %(default)s")
     train.add_argument("--start", type=Path, metavar="WEIGHTS", help="weights to start from instead of random ones")
+    train.add_argument("--finish", type=int, metavar="STEPS", help="let the run of the folder end, over so many steps")
     train.set_defaults(run=_train)
     return parser
 
@@ -291,18 +293,27 @@ def _has_display() -> bool:
 def _train(options: argparse.Namespace) -> None:
     import torch
 
-    from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
+    from napari_lptem_diffusion.diffusion.training import finish, train
     from napari_lptem_diffusion.export.figures import save_training_figure
 
     if options.device == "cuda" and not torch.cuda.is_available():
         raise InputError("No CUDA device was found; --device cuda needs one.")
-    try:
-        config = TrainingConfig.from_toml(options.config) if options.config else TrainingConfig()
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"The training configuration {options.config} cannot be read: {error}.") from error
-    weights = train(config, options.output, options.device, start=options.start)
-    save_training_figure(options.output / "log.csv", options.output / "losses.png")
+    if options.finish:
+        weights: Path | None = finish(options.output, options.finish, options.device)
+    else:
+        weights = train(_training_config(options.config), options.output, options.device, start=options.start)
+    assert weights is not None  # None is for a run that was told where to stop
+    save_training_figure(weights.parent / "log.csv", weights.parent / "losses.png")
     print(f"Written: {weights}")
+
+
+def _training_config(path: Path | None) -> TrainingConfig:
+    from napari_lptem_diffusion.diffusion.training import TrainingConfig
+
+    try:
+        return TrainingConfig.from_toml(path) if path else TrainingConfig()
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The training configuration {path} cannot be read: {error}.") from error
 
 
 @contextmanager

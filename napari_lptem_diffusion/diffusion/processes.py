@@ -67,13 +67,29 @@ def fbm_increments(alpha: Tensor, exposure: Tensor, frames: int, generator: torc
     covariance = torch.empty(len(alpha), frames + 1, dtype=torch.float64, device=alpha.device)
     covariance[:, 0] = structure[:, 1]
     covariance[:, 1:] = (structure[:, 2:] - 2 * structure[:, 1:-1] + structure[:, :-2]) / 2
+    return stationary_gaussian(covariance, generator)[:, :frames]
+
+
+def stationary_gaussian(covariance: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw stationary Gaussian sequences by circulant embedding.
+
+    Parameters
+    ----------
+    covariance : Tensor
+        ``(tracks, lags)`` float64, at lags 0, 1, ... of each axis.
+
+    Returns
+    -------
+    Tensor
+        ``(tracks, lags, 2)`` float32, the two axes independent.
+    """
     circulant = torch.cat([covariance, covariance[:, 1:-1].flip(1)], dim=1)
     spectrum = torch.fft.rfft(circulant).real.clamp(min=0).float()
     spectrum = torch.cat([spectrum, spectrum[:, 1:-1].flip(1)], dim=1)
     size = spectrum.shape[1]
-    noise = torch.randn(len(alpha), size, 2, generator=generator, device=alpha.device)
+    noise = torch.randn(len(covariance), size, 2, generator=generator, device=covariance.device)
     path = torch.fft.fft(torch.view_as_complex(noise) * (spectrum / size).sqrt())
-    return torch.view_as_real(path[:, :frames])
+    return torch.view_as_real(path[:, : covariance.shape[1]])
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import csv
 import json
-import math
 import platform
+import shutil
 import time
 import tomllib
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.calibration import calibrate
+from napari_lptem_diffusion.diffusion.features import features, moves
 from napari_lptem_diffusion.diffusion.network import (
     FRAME_QUANTITIES,
-    LOG_CTRW_STEP2,
-    LOG_FBM_STEP2,
     TRACK_QUANTITIES,
     Architecture,
     DilatedNetwork,
@@ -36,10 +35,12 @@ from napari_lptem_diffusion.diffusion.network import (
     load_network,
     save_network,
 )
-from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate
+from napari_lptem_diffusion.diffusion.population import Population
+from napari_lptem_diffusion.diffusion.simulate import Truth, simulate, track_truth
 from napari_lptem_diffusion.errors import InputError
 
 LENGTHS = 24
+WARM_UP_STEPS = 200
 LOG_COLUMNS = ("step", "seconds", "learning_rate", "training_loss", "validation_loss")
 
 
@@ -50,25 +51,35 @@ class TrainingConfig:
     Attributes
     ----------
     steps : int
-        Optimizer steps.
+        Optimizer steps, those of the decay included.
+    decay_steps : int
+        Last steps, in which the learning rate falls to nothing. Before, after a warm-up, it is constant: a run may be
+        ended at any time by `finish`, and gone on with.
     positions_per_step : int
-        Tracks times frames of one batch.
+        Tracks times frames of one step.
+    batches_per_step : int
+        Batches that a step is made of, each of tracks of one length.
     shortest, longest : int
-        Frames of the tracks, log-uniform, the same within a batch.
+        Frames of the tracks, log-uniform.
     learning_rate : float
-        Peak of a warm-up followed by a cosine.
+        Between warm-up and decay.
     averaging : float
         Decay of the moving average of the weights, which is what is saved.
+    calibration_tracks : int
+        Tracks of each length on which the temperatures of the intervals are measured at the end.
     """
 
-    steps: int = 7000
+    steps: int = 40_000
+    decay_steps: int = 2500
     positions_per_step: int = 16_000
+    batches_per_step: int = 2
     shortest: int = 16
     longest: int = 2000
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     averaging: float = 0.998
     seed: int = 1
     validate_every: int = 250
+    calibration_tracks: int = 1500
     architecture: Architecture = field(default_factory=Architecture)
     population: Population = field(default_factory=Population)
 
@@ -107,8 +118,10 @@ def train(
     Raises
     ------
     InputError
-        If *folder* holds a run with another configuration.
+        If *folder* holds a run with another configuration, or torch is too old to train.
     """
+    if not hasattr(torch.optim, "Muon"):
+        raise InputError(f"Training needs torch 2.9 or later; this is torch {torch.__version__}.")
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, config)
     torch.manual_seed(config.seed)
@@ -116,22 +129,26 @@ def train(
     if start is not None:
         network.load_state_dict(load_network(start, device).state_dict())
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4, betas=(0.9, 0.98))
-    first, seconds = _resume(folder, network, average, optimizer, device)
+    optimizers = _optimizers(network, config.learning_rate)
+    first, seconds = _resume(folder, network, average, optimizers, device)
     last = min(config.steps, stop_at or config.steps)
     started, losses = time.perf_counter() - seconds, []
 
     for step in range(first, last):
         rate = _learning_rate(config, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = _batch_loss(network, config, _seed(f"training {config.seed}", step), device)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        network.zero_grad(set_to_none=True)
+        for batch in range(config.batches_per_step):
+            seed = _seed(f"training {config.seed}", step * config.batches_per_step + batch)
+            loss = _batch_loss(network, config, seed, device) / config.batches_per_step
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(float(loss.detach()) * config.batches_per_step)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         _update_average(average, network, min(config.averaging, (step + 1) / (step + 10)))
-        losses.append(float(loss.detach()))
 
         if (step + 1) % config.validate_every == 0 or step + 1 == last:
             seconds = time.perf_counter() - started
@@ -140,8 +157,34 @@ def train(
             losses = []
             _log(folder, row)
             say(" ".join(f"{name}={value}" for name, value in zip(LOG_COLUMNS, row, strict=True)))
-            _checkpoint(folder, network, average, optimizer, step + 1, seconds)
+            _checkpoint(folder, network, average, optimizers, step + 1, seconds)
     return _finish(folder, average, config, device) if last == config.steps else None
+
+
+def finish(
+    folder: Path, decay_steps: int, device: torch.device | str = "cpu", say: Callable[[str], None] = print
+) -> Path:
+    """Let the learning rate of a run decay from its checkpoint on, in a folder within its own; return the weights.
+
+    The run itself stays as it is and can be gone on with.
+
+    Raises
+    ------
+    InputError
+        If *folder* holds no run with a checkpoint.
+    """
+    checkpoint = folder / "checkpoint.pt"
+    if not checkpoint.exists():
+        raise InputError(f"{folder} holds no checkpoint of a run that could be finished.")
+    config = _filled(TrainingConfig, json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    step = torch.load(checkpoint, map_location="cpu", weights_only=True)["step"]
+    inner = folder / f"finished-{step}"
+    inner.mkdir(exist_ok=True)
+    if not (inner / "checkpoint.pt").exists():
+        shutil.copyfile(checkpoint, inner / "checkpoint.pt")
+    weights = train(replace(config, steps=step + decay_steps, decay_steps=decay_steps), inner, device, say)
+    assert weights is not None
+    return weights
 
 
 def total_loss(prediction: Prediction, truth: Truth, scale: Tensor) -> Tensor:
@@ -154,6 +197,8 @@ def total_loss(prediction: Prediction, truth: Truth, scale: Tensor) -> Tensor:
     """
     known = truth.is_mixture
     loss = functional.binary_cross_entropy_with_logits(prediction.mismatch, (~known).float())
+    if not bool(known.any()):
+        return loss
     loss = loss + functional.binary_cross_entropy_with_logits(
         prediction.change[known], _near(truth.change[known], 1).float()
     )
@@ -166,22 +211,6 @@ def total_loss(prediction: Prediction, truth: Truth, scale: Tensor) -> Tensor:
     return loss
 
 
-def track_truth(truth: Truth, scale: Tensor) -> dict[str, Tensor]:
-    """Return what is true of whole tracks, each ``(tracks,)``.
-
-    The mixing ratio is its mean over the frames; each exponent its mean weighted with the share of its own part
-    (plainly averaged where the part is absent throughout).
-    """
-    ratio = truth.mixing_ratio
-    return {
-        "mixing_ratio": ratio.mean(1),
-        "alpha_fbm": _weighted_mean(truth.alpha_fbm, ratio),
-        "alpha_ctrw": _weighted_mean(truth.alpha_ctrw, 1 - ratio),
-        LOG_FBM_STEP2.name: (truth.fbm_step2 / scale.square()).clamp(min=1e-9).log10(),
-        LOG_CTRW_STEP2.name: (truth.ctrw_step2 / scale.square()).clamp(min=1e-9).log10(),
-    }
-
-
 def bin_of(values: Tensor, quantity: Quantity) -> Tensor:
     """Return the bin of each value, those out of range in the outermost one."""
     place = (values - quantity.low) / (quantity.high - quantity.low) * quantity.bins
@@ -189,9 +218,9 @@ def bin_of(values: Tensor, quantity: Quantity) -> Tensor:
 
 
 def validation_loss(network: DilatedNetwork, config: TrainingConfig, device: torch.device | str) -> float:
-    """Mean loss on 8 batches that training never sees, the same at every call."""
+    """Mean loss on 24 batches that training never sees, the same at every call."""
     with torch.inference_mode():
-        losses = [float(_batch_loss(network, config, _seed("validation", number), device)) for number in range(8)]
+        losses = [float(_batch_loss(network, config, _seed("validation", number), device)) for number in range(24)]
     return sum(losses) / len(losses)
 
 
@@ -200,9 +229,9 @@ def _batch_loss(network: DilatedNetwork, config: TrainingConfig, seed: int, devi
     # Few different lengths: the kernels for each are compiled once and kept in memory.
     spot = int(torch.randint(LENGTHS, (), generator=generator, device=device)) / (LENGTHS - 1)
     frames = round(config.shortest * (config.longest / config.shortest) ** spot)
-    tracks = config.positions_per_step // frames
+    tracks = config.positions_per_step // config.batches_per_step // frames
     observation, truth = simulate(tracks, frames, config.population, generator, device)
-    read = features(observation)
+    read = features(moves(observation))
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
         prediction = network(read)
     return total_loss(_as_float(prediction), truth, read.scale)
@@ -223,16 +252,20 @@ def _seed(purpose: str, number: int) -> int:
 
 
 def _learning_rate(config: TrainingConfig, step: int) -> float:
-    warm_up = min(300, config.steps // 10 + 1)
-    if step < warm_up:
-        return config.learning_rate * (step + 1) / warm_up
-    done = (step - warm_up) / max(config.steps - warm_up, 1)
-    return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
+    left = (config.steps - step) / max(config.decay_steps, 1)
+    return config.learning_rate * min(1, (step + 1) / WARM_UP_STEPS, left)
 
 
-def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    weights = weights + 1e-6
-    return (values * weights).sum(1) / weights.sum(1)
+def _optimizers(network: DilatedNetwork, learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices within, AdamW for what enters them or leaves and for vectors."""
+    outer = {id(head[-1].weight) for head in (network.frame_head, network.track_head)}
+    inner = [value for value in network.parameters() if value.ndim == 2 and id(value) not in outer]
+    chosen = {id(value) for value in inner}
+    others = [value for value in network.parameters() if id(value) not in chosen]
+    return [
+        torch.optim.Muon(inner, lr=learning_rate, weight_decay=1e-4, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=learning_rate, weight_decay=1e-4, betas=(0.9, 0.98)),
+    ]
 
 
 def _near(change: Tensor, reach: int) -> Tensor:
@@ -258,7 +291,7 @@ def _resume(
     folder: Path,
     network: DilatedNetwork,
     average: DilatedNetwork,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     device: torch.device | str,
 ) -> tuple[int, float]:
     path = folder / "checkpoint.pt"
@@ -267,7 +300,8 @@ def _resume(
     state = torch.load(path, map_location=device, weights_only=True)
     network.load_state_dict(state["network"])
     average.load_state_dict(state["average"])
-    optimizer.load_state_dict(state["optimizer"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     return state["step"], state["seconds"]
 
 
@@ -275,14 +309,14 @@ def _checkpoint(
     folder: Path,
     network: DilatedNetwork,
     average: DilatedNetwork,
-    optimizer: torch.optim.Optimizer,
+    optimizers: list[torch.optim.Optimizer],
     step: int,
     seconds: float,
 ) -> None:
     state = {
         "network": network.state_dict(),
         "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "step": step,
         "seconds": seconds,
     }
@@ -302,8 +336,11 @@ def _log(folder: Path, row: tuple[float, ...]) -> None:
 
 def _finish(folder: Path, average: DilatedNetwork, config: TrainingConfig, device: torch.device | str) -> Path:
     seconds = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["seconds"]
+    average = average.cpu().eval()
+    generator = torch.Generator().manual_seed(_seed("calibration", config.seed))
+    average.temperatures = calibrate(average, config.population, generator, config.calibration_tracks)
     report = {
-        "validation_loss": validation_loss(average, config, device),
+        "validation_loss": validation_loss(average, config, "cpu"),
         "positions_seen": config.steps * config.positions_per_step,
         "seconds": seconds,
         "device": torch.cuda.get_device_name() if torch.device(device).type == "cuda" else "CPU",

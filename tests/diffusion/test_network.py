@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.features import features, moves
 from napari_lptem_diffusion.diffusion.network import (
     ALPHA_FBM,
     MIXING_RATIO,
@@ -18,10 +18,12 @@ from napari_lptem_diffusion.diffusion.network import (
     quantiles,
     save_network,
 )
-from napari_lptem_diffusion.diffusion.simulate import Observation, Population, simulate
+from napari_lptem_diffusion.diffusion.observation import Observation
+from napari_lptem_diffusion.diffusion.population import Population
+from napari_lptem_diffusion.diffusion.simulate import simulate
 from napari_lptem_diffusion.diffusion.training import bin_of
 
-SMALL = Architecture(filters=8, products=8, width=16, dilations=(1, 4, 16))
+SMALL = Architecture(products=8, width=16, before=(1, 4), coarse_width=24, coarse=(1, 4), after=(1,))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def _observation(tracks: int = 6, frames: int = 90) -> Observation:
 
 def _judge(network: DilatedNetwork, observation: Observation) -> Prediction:
     with torch.inference_mode():
-        return network(features(observation))
+        return network(features(moves(observation)))
 
 
 def _assert_same(one: Prediction, other: Prediction, steps: int | None = None) -> None:

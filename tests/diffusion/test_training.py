@@ -8,15 +8,17 @@ import torch
 
 from napari_lptem_diffusion import InputError
 from napari_lptem_diffusion.diffusion.network import Architecture, load_network
-from napari_lptem_diffusion.diffusion.training import TrainingConfig, train
+from napari_lptem_diffusion.diffusion.training import TrainingConfig, finish, train
 
 TINY = TrainingConfig(
     steps=24,
+    decay_steps=8,
     positions_per_step=1000,
     shortest=32,
     longest=32,
     validate_every=8,
-    architecture=Architecture(filters=4, products=4, width=12, dilations=(1, 4)),
+    calibration_tracks=20,
+    architecture=Architecture(products=4, width=12, before=(1,), coarse_width=16, coarse=(1, 4), after=(1,)),
 )
 
 
@@ -37,6 +39,23 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path):
     parts = load_network(train(TINY, tmp_path / "parts", say=lambda line: None))
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value, rtol=0, atol=1e-5)
+
+
+def test_a_run_can_be_finished_at_any_time_and_gone_on_with(tmp_path):
+    train(TINY, tmp_path, say=lambda line: None, stop_at=10)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    weights = finish(tmp_path, 8, say=lambda line: None)
+    assert weights == tmp_path / "finished-10" / "weights.safetensors"
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    rates = [float(line.split(",")[2]) for line in (weights.parent / "log.csv").read_text().splitlines()[1:]]
+    assert rates[-1] <= TINY.learning_rate / TINY.decay_steps
+    assert json.loads((weights.parent / "report.json").read_text())["positions_seen"] == 18 * 1000
+    assert train(TINY, tmp_path, say=lambda line: None) is not None
+
+
+def test_what_is_no_run_cannot_be_finished(tmp_path):
+    with pytest.raises(InputError, match="no checkpoint"):
+        finish(tmp_path, 8)
 
 
 def test_a_folder_with_another_run_is_refused(tmp_path):
