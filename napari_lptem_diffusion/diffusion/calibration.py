@@ -113,7 +113,7 @@ def _visible(ratio: Tensor, quantity: Quantity) -> Tensor:
 
 def _error_weights(moved: Moves) -> Tensor:
     """``(tracks, 1 + errors)`` which localization errors a track's lies between, the first for an unknown one."""
-    relative = moved.error.nanmean(1) / moved.rms[:, 0]
+    relative = torch.where(moved.valid > 0, moved.error, torch.nan).nanmean(1) / moved.rms[:, 0]
     known = torch.isfinite(relative).float()
     hats = _hats(relative.nan_to_num(), torch.tensor(CALIBRATED_ERRORS))
     return torch.cat([1 - known[:, None], hats * known[:, None]], dim=1)

@@ -1,7 +1,8 @@
 """The network: equivariant filters on the displacements, then a dilated CNN on what does not turn with the track.
 
 Filters act on x and y alike and enter only as scalar products, so that turning or mirroring a track changes nothing
-but rounding; the features carry no unit, so neither does rescaling. Every output is a distribution over bins.
+but rounding; the features carry no unit, so neither does rescaling. A summary of the whole track is told to every
+frame. Every output is a distribution over bins.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ class Prediction:
 class DilatedNetwork(nn.Module):
     """See the module's description; any track length.
 
-    `forward` in four steps, of which the first two and the last two are apart so that a track too long to be held at
-    once can be judged in windows: sums over the track may be added up.
+    What is known of a whole track enters as sums over its displacements (`sums`, `pool`), so that a track too long to
+    be held at once can be judged in windows.
     """
 
     def __init__(self, architecture: Architecture) -> None:

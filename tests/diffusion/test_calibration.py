@@ -14,6 +14,7 @@ from napari_lptem_diffusion.diffusion.network import (
     Architecture,
     DilatedNetwork,
 )
+from napari_lptem_diffusion.diffusion.observation import Observation
 from napari_lptem_diffusion.diffusion.population import Population
 from napari_lptem_diffusion.diffusion.simulate import simulate
 
@@ -43,6 +44,17 @@ def test_the_weights_of_the_errors_add_up_and_an_unknown_error_has_its_own():
     again = weights[:, 1:] @ torch.tensor(CALIBRATED_ERRORS)
     known = weights[:, 0] == 0
     torch.testing.assert_close(again[known], relative[known])
+
+
+def test_what_a_track_is_padded_with_does_not_change_its_error():
+    observation = simulate(20, 60, Population(error_unknown=0), torch.Generator().manual_seed(6))[0]
+    padded = Observation(
+        torch.cat([observation.positions, torch.zeros(20, 50, 2)], dim=1),
+        torch.cat([observation.seen, torch.zeros(20, 50, dtype=torch.bool)], dim=1),
+        torch.cat([observation.localization_error, torch.full((20, 50), 9.0)], dim=1),
+        observation.exposure,
+    )
+    torch.testing.assert_close(_error_weights(moves(padded)), _error_weights(moves(observation)))
 
 
 def test_temperatures_are_measured_for_every_output_and_found_again():
