@@ -40,7 +40,7 @@ def temperatures(network: DilatedNetwork, moved: Moves) -> Tensor:
 
 @torch.inference_mode()
 def calibrate(
-    network: DilatedNetwork, population: Population, generator: torch.Generator, tracks: int = 1500
+    network: DilatedNetwork, population: Population, generator: torch.Generator, tracks: int = 3000
 ) -> Tensor:
     """Measure the temperatures of a network on *tracks* mixtures of each length of the population.
 
@@ -61,7 +61,10 @@ def calibrate(
 def _cases(
     network: DilatedNetwork, tracks: int, steps: int, population: Population, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]]:
-    """For each output the weights ``(cases, 1 + errors)`` and whether each temperature covers ``(cases, tried)``."""
+    """For each output the weights ``(cases, 1 + errors)`` and whether each temperature covers ``(cases, tried)``.
+
+    All frames of a track that are looked at count together as one case.
+    """
     seen, truth = simulate(tracks, steps + 1, population, generator)
     moved = moves(seen)
     prediction = network(features(moved))
@@ -70,7 +73,7 @@ def _cases(
     ratio = quantiles(prediction.track["mixing_ratio"], TRACK_QUANTITIES[0], (0.5,))[:, 0]
 
     looked_at = torch.linspace(0, steps - 1, min(FRAMES_LOOKED_AT, steps)).long()
-    by_frame = weights[:, None].expand(-1, len(looked_at), -1).flatten(0, 1)
+    by_frame = (weights / len(looked_at)).repeat_interleave(len(looked_at), dim=0)
     frame_ratio = quantiles(_flat(prediction.frames["mixing_ratio"][..., looked_at]), FRAME_QUANTITIES[0], (0.5,))[:, 0]
     cases = []
     for quantity in FRAME_QUANTITIES:
@@ -84,11 +87,13 @@ def _cases(
 
 
 def _best(weights: Tensor, covered: Tensor) -> Tensor:
-    """The temperature of each error whose coverage is nearest the wanted one; 1 where there are few cases."""
-    total = weights.sum(0)
-    coverage = weights.T @ covered / total.clamp(min=1)[:, None]
-    best = TRIED[(coverage - COVERED).abs().argmin(1)]
-    return torch.where(total >= FEWEST_CASES, best, 1.0)
+    """For each error the mildest temperature whose coverage is right within its sampling error; 1 with few cases."""
+    total = weights.sum(0)[:, None]
+    coverage = weights.T @ covered / total.clamp(min=1)
+    sampling_error = (COVERED * (1 - COVERED) / total.clamp(min=1)).sqrt()
+    wrong = ((coverage - COVERED).abs() - sampling_error).clamp(min=0)
+    best = TRIED[(wrong + 1e-3 * TRIED.log().abs()).argmin(1)]
+    return torch.where(total[:, 0] >= FEWEST_CASES, best, 1.0)
 
 
 def _covered(logits: Tensor, true: Tensor, quantity: Quantity) -> Tensor:

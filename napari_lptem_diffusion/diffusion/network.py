@@ -44,7 +44,7 @@ LOG_CTRW_STEP2 = Quantity("log_ctrw_step2", -3.5, 0.5, 40)
 seven eighths of that of FBM."""
 
 CALIBRATED_STEPS = (15, 49, 149, 499, 1999)
-CALIBRATED_ERRORS = (0.0, 0.1, 0.2, 0.3, 0.4)
+CALIBRATED_ERRORS = (0.0, 0.2, 0.4)
 """Lengths and localization errors, over the measured rms displacement, for which temperatures were measured."""
 
 FRAME_QUANTITIES = (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW)

@@ -79,7 +79,7 @@ class TrainingConfig:
     averaging: float = 0.998
     seed: int = 1
     validate_every: int = 250
-    calibration_tracks: int = 1500
+    calibration_tracks: int = 3000
     architecture: Architecture = field(default_factory=Architecture)
     population: Population = field(default_factory=Population)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from napari_lptem_diffusion.diffusion import calibration
 from napari_lptem_diffusion.diffusion.calibration import _best, _covered, _error_weights, calibrate, temperatures
 from napari_lptem_diffusion.diffusion.features import moves
 from napari_lptem_diffusion.diffusion.network import (
@@ -30,7 +31,8 @@ def test_a_distribution_that_is_too_wide_or_too_narrow_is_put_right(claimed):
     weights[:, 2] = 0
     weights[:50, 2] = 1
     found = _best(weights, _covered(logits, true, ALPHA_FBM))
-    assert float(found[0]) == pytest.approx((0.1 / claimed) ** 2, rel=0.15)
+    # One sampling error of the coverage is left alone.
+    assert float(found[0]) == pytest.approx((0.1 / claimed) ** 2, rel=0.2)
     assert float(found[2]) == 1  # too few cases to tell
 
 
@@ -57,7 +59,8 @@ def test_what_a_track_is_padded_with_does_not_change_its_error():
     torch.testing.assert_close(_error_weights(moves(padded)), _error_weights(moves(observation)))
 
 
-def test_temperatures_are_measured_for_every_output_and_found_again():
+def test_temperatures_are_measured_for_every_output_and_found_again(monkeypatch):
+    monkeypatch.setattr(calibration, "FEWEST_CASES", 10)
     torch.manual_seed(0)
     architecture = Architecture(products=4, width=8, before=(1,), coarse_width=8, coarse=(1,), after=(1,))
     network = DilatedNetwork(architecture).eval()
