@@ -29,7 +29,9 @@ POSITIONS_AT_ONCE = 16_000
 FRAMES_LOOKED_AT = 20
 FEWEST_CASES = 100
 VISIBLE = 0.2
-"""An output about a part counts where the network itself gives the part at least this share of the motion."""
+"""An output about a part counts where the network itself gives the part at least this share of the motion, ..."""
+PURE = 0.05
+"""... the mixing ratio where both parts have more than this: at the ends of its range an interval easily holds."""
 
 
 def temperatures(network: DilatedNetwork, moved: Moves) -> Tensor:
@@ -108,12 +110,12 @@ def _covered(logits: Tensor, true: Tensor, quantity: Quantity) -> Tensor:
 
 
 def _visible(ratio: Tensor, quantity: Quantity) -> Tensor:
-    """1 where the part that an output is about can be seen."""
+    """1 where what an output is about can be seen."""
     if "fbm" in quantity.name:
         return (ratio > VISIBLE).float()
     if "ctrw" in quantity.name:
         return (ratio < 1 - VISIBLE).float()
-    return torch.ones_like(ratio, dtype=torch.float32)
+    return ((ratio > PURE) & (ratio < 1 - PURE)).float()
 
 
 def _error_weights(moved: Moves) -> Tensor:
