@@ -77,7 +77,10 @@ RECIPES: dict[str, tuple[Recipe, list[tuple[Any, ...]]]] = {
         regions,
         list(product((2.0, 4.0, 6.0), (threshold_otsu, threshold_li, threshold_yen))),
     ),
-    "temporal median, threshold, regionprops": (median_background, list(product((2.0, 4.0, 6.0), (3.0, 4.0, 5.0)))),
+    "temporal median (loses rods that do not move), threshold, regionprops": (
+        median_background,
+        list(product((2.0, 4.0, 6.0), (3.0, 4.0, 5.0))),
+    ),
     "flat field, Gaussian, blob_log": (blobs, [(blob_log, 2.0)]),
     "flat field, Gaussian, blob_dog": (blobs, [(blob_dog, 2.0), (blob_dog, 4.0)]),
 }
@@ -123,10 +126,10 @@ def tune(name: str, scene: Scene, options_on: Frames, linking_on: Frames) -> Tun
     for options in grid:
         table = without_cut(recipe(scene.movie, options_on, *options), truth, scene.cut)
         ranked = np.sort(table["score"].to_numpy())[::-1]
-        for rank in np.unique((np.geomspace(0.25, 4, 100) * len(truth)).astype(int)):
-            if rank < len(ranked):
-                kept = table[table["score"] >= ranked[rank]].reset_index(drop=True)
-                best = max(best, (match_rods(kept, truth).f1, options, float(ranked[rank])), key=itemgetter(0))
+        ranks = (np.geomspace(0.25, 4, 100) * len(truth)).astype(int)
+        for cut in np.unique(ranked[np.minimum(ranks, len(ranked) - 1)]) if len(ranked) else []:
+            kept = table[table["score"] >= cut].reset_index(drop=True)
+            best = max(best, (match_rods(kept, truth).f1, options, float(cut)), key=itemgetter(0))
     tuned = Tuned(name, best[1], best[2], Linking(10, 0, 1))
     found = tuned.apply(scene, linking_on)[0]
     truth = scene.poses[scene.poses["frame"].isin(linking_on)]
