@@ -118,7 +118,7 @@ def compare(
         for label in conditions["condition"]:
             report(progress, should_stop, len(rows), len(units) * len(conditions), "compare")
             own = compared[compared["condition"] == label]
-            found = _interval_of_median(own, name, zlib.crc32(f"{label}|{name}".encode()), replicates)
+            found = interval_of_median(own, name, zlib.crc32(f"{label}|{name}".encode()), replicates)
             rows.append({"condition": label, "quantity": name, "unit": unit, **found})
     few = conditions[conditions["n_movies"] < _FEW_MOVIES]
     notes += [_said_of(*row) for row in few[["condition", "n_movies"]].itertuples(index=False, name=None)]
@@ -237,8 +237,22 @@ def _counts(particles: pd.DataFrame, label: str) -> dict[str, Any]:
     return said | {f"n_{name}": int(counts.get(name, 0)) for name in ("compared", *LEFT_OUT)}
 
 
-def _interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int) -> dict[str, Any]:
-    """Median of *name* over the particles of one condition with its central 90 % interval."""
+def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int) -> dict[str, Any]:
+    """Return the median of a quantity over the particles of one condition, with its interval; see `compare`.
+
+    Parameters
+    ----------
+    own : DataFrame
+        The particles: ``movie``, ``mixing_ratio`` and *name* with ``_low`` and ``_high``.
+    name : str
+        One of `QUANTITIES`.
+    seed, replicates : int
+
+    Returns
+    -------
+    dict
+        ``n_movies``, ``n_particles``, ``median``, ``low``, ``high``; NaN where there is no particle.
+    """
     weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}.get(name)
     known = own[[name, f"{name}_low", f"{name}_high"]].notna().all(axis=1)
     weight = np.ones(len(own)) if weights is None else weights.to_numpy()
