@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from napari_lptem_diffusion.errors import InputWarning
+from napari_lptem_diffusion.particles.chance import beyond_chance
 from napari_lptem_diffusion.particles.frame_links import (
     linked_by_odds,
     linked_by_trackpy,
@@ -44,7 +45,7 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     Parameters
     ----------
     detections : DataFrame
-        ``frame``, ``x``, ``y``, ``length``.
+        ``frame``, ``x``, ``y`` and, where it is known, ``length`` (px).
     settings : LinkingSettings
 
     Returns
@@ -52,9 +53,10 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     float
         px; the user's where there is one, shortened, with an `InputWarning`, where the rods are too dense for it.
     """
-    wanted = settings.search_range_px or _MOST_LENGTHS * _typical_length(detections) or 1.0
     if detections.empty:
-        return wanted
+        return settings.search_range_px or 1.0
+    widest = _MOST_LENGTHS * _typical_length(detections) or float(np.ptp(detections[["x", "y"]].to_numpy(float)))
+    wanted = settings.search_range_px or max(widest, 1.0)
     reach = _affordable(detections.sort_values("frame", kind="stable"), wanted)
     if settings.search_range_px is not None and reach < wanted:
         message = f"The rods are too dense to link over {wanted:.1f} px: a search range of {reach:.1f} px was used."
@@ -87,10 +89,10 @@ def link(
     Returns
     -------
     DataFrame
-        The detections that belong to a track of at least ``minimum_frames``, with ``particle`` as the first column
-        (0, 1, 2, ... in order of first appearance), sorted by particle and frame. ``link_confidence`` is the
-        probability of the link from the track's previous detection against the best alternative, 1 for a track's
-        first; ``merge_suspected`` says that another track is lost where this rod is seen.
+        The detections that belong to a track of at least ``minimum_frames`` that chance does not explain, with
+        ``particle`` as the first column (0, 1, 2, ... in order of first appearance), sorted by particle and frame.
+        ``link_confidence`` is the probability of the link from the track's previous detection against the best
+        alternative, 1 for a track's first; ``merge_suspected`` says that another track is lost where this rod is seen.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def _followed(
     track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * _typical_length(ordered))
     for row, value in [*joints.items(), *meetings.items()]:
         sure[row] = min(sure[row], value)
-    return track, sure
+    return np.where(beyond_chance(frame, sightings.xy, track, odds.density), track, -1), sure
 
 
 def _frame_to_frame(
