@@ -32,6 +32,8 @@ REPLICATES = 2000
 _TO_SIGMA = 1.6448536269514722
 """Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
 _FEW_MOVIES = 4
+_WIDEST = 0.7
+"""Of the range of a quantity: a wider 90 % interval is little more than the prior, whose own is 0.9 of it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Comparison:
         ``n_immobile``, ``n_not_judged`` and ``n_no_mixture``.
     table : DataFrame
         One row per condition and quantity: ``condition``, ``quantity``, ``unit``, ``n_movies``, ``n_particles``,
-        ``median``, ``low``, ``high`` (central 90 % interval of the median).
+        ``n_unknown`` (compared particles about whose quantity nothing is known, which do not count), ``median``,
+        ``low``, ``high`` (central 90 % interval of the median).
     notes : tuple of str
         What limits the comparison.
     """
@@ -76,7 +79,8 @@ def compare(
     from a hierarchical bootstrap: movies are drawn anew, then the particles of each, then the value of each particle
     from its own interval. Of n movies n - 1 are drawn, which keeps the variance between few movies unbiased
     (J. N. K. Rao and C. F. J. Wu, J. Am. Stat. Assoc. 83, 231, 1988). The spread of the drawn medians is laid around
-    the median of the estimates. An exponent counts with the share of the motion that its part carries.
+    the median of the estimates. An exponent counts with the share of the motion that its part carries. A particle
+    whose interval is as wide as the prior does not count: the median of many such is the prior's, not the particles'.
 
     Parameters
     ----------
@@ -251,22 +255,23 @@ def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int)
     Returns
     -------
     dict
-        ``n_movies``, ``n_particles``, ``median``, ``low``, ``high``; NaN where there is no particle.
+        ``n_movies``, ``n_particles``, ``n_unknown``, ``median``, ``low``, ``high``; NaN where no particle counts.
     """
-    weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}.get(name)
-    known = own[[name, f"{name}_low", f"{name}_high"]].notna().all(axis=1)
-    weight = np.ones(len(own)) if weights is None else weights.to_numpy()
-    known &= weight > 0
-    own, weight = own[known], weight[known.to_numpy()]
-    said = {"n_movies": own["movie"].nunique(), "n_particles": len(own)}
+    weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}
+    weight = weights.get(name, pd.Series(1.0, index=own.index))
+    bounds = _BOUNDS.get(name, (0.0, math.inf))
+    widest = _WIDEST * (bounds[1] - bounds[0])
+    known = (own[f"{name}_high"] - own[f"{name}_low"] <= widest) & own[name].notna() & (weight > 0)
+    said = {"n_movies": own.loc[known, "movie"].nunique(), "n_particles": int(known.sum())}
+    said["n_unknown"] = int((~known).sum())
+    own, counts_as = own[known], weight[known].to_numpy(float)
     if own.empty:
         return said | dict.fromkeys(("median", "low", "high"), math.nan)
     value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
-    bounds = _BOUNDS.get(name, (0.0, math.inf))
-    median = weighted_median(value, weight)
+    median = weighted_median(value, counts_as)
     members = [np.flatnonzero(own["movie"] == movie) for movie in sorted(own["movie"].unique())]
     sigma = np.stack([np.maximum(value - low, 0), np.maximum(high - value, 0)]) / _TO_SIGMA
-    drawn = _drawn_medians(value, sigma, weight, members, bounds, np.random.default_rng(seed), replicates)
+    drawn = _drawn_medians(value, sigma, counts_as, members, bounds, np.random.default_rng(seed), replicates)
     ends = np.clip(median + np.quantile(drawn, (0.05, 0.95)) - np.median(drawn), *bounds)
     return said | {"median": median, "low": float(ends[0]), "high": float(ends[1])}
 

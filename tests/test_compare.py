@@ -114,7 +114,7 @@ def test_intervals_hold_the_truth(tmp_path, movies, least):
 
 def test_less_certain_particles_give_a_wider_interval(tmp_path):
     widths = []
-    for sigma in (0.02, 0.3):
+    for sigma in (0.02, 0.2):
         rng = np.random.default_rng(2)
         folder = write_export(tmp_path / f"{sigma}", np.full(20, 0.5), 0.0, rng)
         table = pd.read_csv(folder / "summary.csv")
@@ -123,6 +123,16 @@ def test_less_certain_particles_give_a_wider_interval(tmp_path):
         found = row(compare({folder: "x"}), "x")
         widths.append(found["high"] - found["low"])
     assert widths[1] > 5 * widths[0] > 0
+
+
+def test_many_particles_of_which_nothing_is_known_say_nothing(tmp_path):
+    rng = np.random.default_rng(2)
+    folder = write_export(tmp_path / "m", np.full(200, 0.5), 0.0, rng)
+    table = pd.read_csv(folder / "summary.csv").assign(mixing_ratio_low=0.05, mixing_ratio_high=0.95)
+    table.to_csv(folder / "summary.csv", index=False)
+    found = row(compare({folder: "x"}), "x")
+    assert np.isnan(found[["median", "low", "high"]].to_numpy(float)).all()
+    assert (found["n_particles"], found["n_unknown"]) == (0, 200)
 
 
 def test_an_exponent_counts_with_the_share_of_its_part(tmp_path):

@@ -63,7 +63,10 @@ def test_the_files_come_back_as_tracks(walk, judged, tmp_path):
 
 def test_settings_count(judged):
     settings = Settings.checked({"diffusion": {"localization_error_px": 40.0}}, "test")
-    assert judge_tracks(judged / "mine.csv", settings).motion.particles["immobile"].all()
+    analysis = judge_tracks(judged / "mine.csv", settings)
+    assert analysis.motion.particles["immobile"].all()
+    assert not any("error is not known" in note for note in analysis.movie.notes)
+    assert any("error is not known" in note for note in judge_tracks(judged / "mine.csv").movie.notes)
 
 
 def test_positions_beyond_the_picture_are_said(walk, tmp_path):
