@@ -78,8 +78,8 @@ def look_again(
     shapes = rigid_shapes(tracks, detector).assign(faintest=(_FAINTEST_SHARE * typical_snr).clip(*_FAINTEST_SIGMA))
     near_px = _NEAR_LENGTHS * float(shapes["length"].median())
     away = _excursions(tracks, near_px)
-    steady, rivals = tracks[~away], tracks[away]
-    places = _places_of_lost_rods(steady, len(movie), lost_frames, near_px)
+    steady, rivals = _shaped(tracks[~away], shapes), tracks[away]
+    places = _shaped(_places_of_lost_rods(steady, len(movie), lost_frames, near_px), shapes)
     in_frame = [dict(tuple(table.groupby("frame"))) for table in (steady, places, rivals)]
     none = [table.iloc[:0] for table in (steady, places, rivals)]
 
@@ -92,7 +92,13 @@ def look_again(
         )
 
     found = list(over_frames(work, movie, "looking again", progress, should_stop, workers))
-    return _with_first_sizes(pd.concat([table for table in found if len(table)], ignore_index=True), steady)
+    return _with_first_sizes(pd.concat([table for table in found if len(table)], ignore_index=True), tracks[~away])
+
+
+def _shaped(rods: pd.DataFrame, shapes: pd.DataFrame) -> pd.DataFrame:
+    """Give *rods* the sizes of their tracks, and the least signal to noise at which each counts as seen."""
+    own = shapes.loc[rods["particle"]]
+    return rods.assign(**{str(name): own[name].to_numpy() for name in own})
 
 
 def _places_of_lost_rods(tracks: pd.DataFrame, frames: int, lost_frames: int, near_px: float) -> pd.DataFrame:
@@ -145,10 +151,9 @@ class _Look:
 
     def at(self, normal: NDArray[np.float32], rods: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
         """Fit the *rods* again together with those of the *lost* that can be seen; columns as the detector's."""
-        known = self._shaped(rods)
-        sought = self._candidates(normal, known, lost)
+        sought = self._candidates(normal, rods, lost)
         while True:
-            together = pd.concat([known, sought], ignore_index=True) if len(sought) else known
+            together = pd.concat([rods, sought], ignore_index=True) if len(sought) else rods
             if together.empty:
                 return empty_detections().assign(particle=0)
             fit = self.detector.refit(normal, self.detector.parameters(together), self.detector.size_priors(together))
@@ -158,16 +163,10 @@ class _Look:
                 return self._kept(table, rods)
             sought = sought.drop(index=sought.index[doubtful])
 
-    def _shaped(self, rods: pd.DataFrame) -> pd.DataFrame:
-        """Give *rods* the sizes of their tracks."""
-        shapes = self.shapes.loc[rods["particle"]]
-        return rods.assign(**{name: shapes[name].to_numpy() for name in _SHAPE}).reset_index(drop=True)
-
     def _candidates(self, normal: NDArray[np.float32], known: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
         """At most one start per lost rod: what stands out near its places, or the place itself beside another rod."""
         if lost.empty:
             return lost
-        lost = self._shaped(lost)
         places, length = lost[["x", "y"]].to_numpy(float), float(self.shapes["length"].median())
         shown = self._standing_out(normal, known, places)
         away = cdist(shown[["x", "y"]].to_numpy(float).reshape(-1, 2), places)
@@ -204,7 +203,7 @@ class _Look:
         xy, snr = table[["x", "y"]].to_numpy(float), table["snr"].to_numpy()[first:]
         moved = np.hypot(*(xy[first:] - sought[["x", "y"]].to_numpy(float)).T)
         outside = (xy[first:] < -1).any(axis=1) | (xy[first:] > np.array(self.image_shape[::-1])).any(axis=1)
-        bad = np.flatnonzero((snr < self._faintest(sought)) | (moved > _WITHIN_LENGTHS * length) | outside)
+        bad = np.flatnonzero((snr < sought["faintest"].to_numpy()) | (moved > _WITHIN_LENGTHS * length) | outside)
         if len(bad):
             return bad
         apart = cdist(xy[first:], xy)
@@ -215,15 +214,13 @@ class _Look:
     def _kept(self, table: pd.DataFrame, rods: pd.DataFrame) -> pd.DataFrame:
         """Return *table*, with the first fit of each rod that the second one lost."""
         n = len(rods)
-        moved = np.hypot(table["x"][:n].to_numpy() - rods["x"], table["y"][:n].to_numpy() - rods["y"])
-        worse = (table["snr"][:n].to_numpy() < self._faintest(rods)) | (moved > rods["length"] / 2).to_numpy()
-        first = rods[table.columns].reset_index(drop=True)
-        kept: pd.DataFrame = pd.concat([first[worse], table[:n][~worse], table[n:]])
+        moved = np.hypot(table["x"].to_numpy()[:n] - rods["x"], table["y"].to_numpy()[:n] - rods["y"])
+        lost = table["snr"].to_numpy()[:n] < rods["faintest"]
+        worse = (lost | (moved > rods["length"] / 2)).to_numpy()
+        if not worse.any():
+            return table
+        kept: pd.DataFrame = pd.concat([rods[table.columns][worse], table[:n][~worse], table[n:]], ignore_index=True)
         return kept
-
-    def _faintest(self, rods: pd.DataFrame) -> Floats:
-        """Least signal to noise at which each rod counts as seen."""
-        return self.shapes["faintest"].loc[rods["particle"]].to_numpy(float)
 
 
 def _with_first_sizes(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
