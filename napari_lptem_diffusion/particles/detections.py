@@ -69,7 +69,7 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: 
     length_error, width_error, blur_error = np.sqrt(np.einsum("nii->in", covariance)[SIZE]) * (length, width, blur)
     grey_per_amplitude, absorbable = _grey_scales(p, field)
     columns = {
-        "frame": np.full(len(p), frame),
+        "frame": np.full(len(p), frame, dtype=np.int64),
         "x": (p[:, X] + 0.5) * bin_px - 0.5,
         "y": (p[:, Y] + 0.5) * bin_px - 0.5,
         "angle_deg": np.degrees(p[:, ANGLE]) % 180 % 180,
@@ -87,7 +87,7 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: 
         "blur_error": blur_error,
         "visible": fit.visible,
     }
-    return pd.DataFrame(columns).astype(COLUMNS)
+    return pd.DataFrame(columns)
 
 
 def parameters_of(rods: pd.DataFrame, field: Field) -> Matrix:

@@ -15,10 +15,10 @@ from napari_lptem_diffusion.particles.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_STEPS = 8
+_FIRST_STEPS, _LAST_STEPS = 3, 8
 _ROUNDS = 2
 _ROUNDS_WITH_NEIGHBOURS = 3
-_SETTLED = 0.01
+_SETTLED = 0.02
 """A step that promises to lower the squares by less than this, in units of the noise, is the last."""
 _NO_BACKGROUND = 1e6
 """Precision that keeps all backgrounds of a group but the first at 0."""
@@ -96,12 +96,13 @@ def fit_rods(
         for size in sorted({len(group) for group in groups})
     ]
     neighbours = windows_overlap(start, groups, 2 * reach)
-    for _ in range(_ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS):
+    rounds = _ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS
+    for steps in [_FIRST_STEPS] * (rounds - 1) + [_LAST_STEPS]:
         drawn = _drawn(image.shape, batches) if neighbours else None
         for batch in batches:
             batch.windows.weigh(batch.parameters, batch.variance_gain)
             data = batch.windows.data if drawn is None else _without_others(batch, drawn)
-            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, _STEPS)
+            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, steps)
     return _joined(len(start), batches, [_with_errors(batch, noise, level) for batch in batches])
 
 
