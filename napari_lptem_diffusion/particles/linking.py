@@ -23,7 +23,7 @@ from napari_lptem_diffusion.particles.frame_links import (
 from napari_lptem_diffusion.particles.joining import joined
 from napari_lptem_diffusion.particles.link_odds import LinkOdds, Sightings, odds_of_positions
 from napari_lptem_diffusion.particles.meetings import untangled
-from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import LinkingSettings
 
 Floats = NDArray[np.float64]
@@ -150,7 +150,9 @@ def _followed(
     sightings, frame = Sightings.of(ordered), ordered["frame"].to_numpy().astype(np.intp)
     odds, links, confidence = _frame_to_frame(ordered, sightings, frame, reach, settings, progress, should_stop)
     sure[links[:, 1]] = confidence
+    report(progress, should_stop, 1, 2, "joining tracks")
     track, joints = joined(odds, sightings, frame, _pieces(len(ordered), links), reach, settings.memory_frames)
+    report(progress, should_stop, 2, 2, "joining tracks")
     track = _without_doubles(ordered, track)
     track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * _typical_length(ordered))
     for row, value in [*joints.items(), *meetings.items()]:
