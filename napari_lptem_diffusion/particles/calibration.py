@@ -77,7 +77,7 @@ def calibrate(
         detector = _detector(samples, noise, settings, prior, sign, pause)
         prior = _given(_learn_population(detector, samples, frames, pause), settings)
     stage += 1
-    return _detector(samples, noise, settings, prior, sign, pause)
+    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale()
 
 
 def detect(
@@ -128,7 +128,7 @@ def _detector(
 ) -> Detector:
     """Build the detector for rods of the given size (px of the movie)."""
     bin_px = 1
-    while prior.shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
+    while np.hypot(prior.shape.width, 2 * prior.shape.blur) / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
         bin_px *= 2
     field = build_field(samples, noise, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
     fine = prior.scaled(1 / bin_px)
