@@ -130,7 +130,7 @@ def fit_variance(means: Array, variances: Array, floor: float) -> VarianceModel:
         Variance below which the recording cannot be (rounding).
     """
     means, variances = means.astype(float), variances.astype(float)
-    typical = max(float(np.median(variances)), floor)
+    typical = max(float(np.median(variances)), floor) if len(variances) else floor
     constant = VarianceModel(typical, 0.0, max(floor, 0.05 * typical))
     model, doubt = constant, np.inf
     for _ in range(5):
