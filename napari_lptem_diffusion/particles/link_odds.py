@@ -27,6 +27,7 @@ _LEAST_DISTINCTION = 0.05
 _DRIFT_OF_LOOKS = 0.05
 _WORST_LOOKS = -4.0
 _UNKNOWN = 1e-6
+_DOUBTFUL = 0.1
 _JUMPS = 0.02
 _LOST, _STAYS_LOST = 0.1, 0.8
 
@@ -88,6 +89,10 @@ class Sightings:
             self.looks[rows],
             self.count[rows],
         )
+
+    def doubting(self, rows: NDArray[np.bool_]) -> Sightings:
+        """Count the looks of these *rows* for a tenth: they are partly out of view."""
+        return replace(self, count=np.where(rows, _DOUBTFUL, 1.0) * self.count)
 
     def pooled(self, piece: Indices) -> Sightings:
         """Give every sighting the mean looks and the count of its *piece* (numbers from 0)."""

@@ -34,6 +34,7 @@ _SHORTER = 0.9
 _SURE = 0.95
 _MEETING_LENGTHS = 1.5
 _HIDING_LENGTHS = 0.75
+_WHOLE = 0.9
 
 
 def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> float:
@@ -147,17 +148,24 @@ def _followed(
     if ordered.empty:
         return np.empty(0, dtype=np.intp), sure
     reach = search_range_px(ordered, settings)
-    sightings, frame = Sightings.of(ordered), ordered["frame"].to_numpy().astype(np.intp)
+    frame, length = ordered["frame"].to_numpy().astype(np.intp), _typical_length(ordered)
+    sightings = Sightings.of(ordered).doubting(_cut(ordered))
     odds, links, confidence = _frame_to_frame(ordered, sightings, frame, reach, settings, progress, should_stop)
     sure[links[:, 1]] = confidence
     report(progress, should_stop, 1, 2, "joining tracks")
     track, joints = joined(odds, sightings, frame, _pieces(len(ordered), links), reach, settings.memory_frames)
     report(progress, should_stop, 2, 2, "joining tracks")
     track = _without_doubles(ordered, track)
-    track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * _typical_length(ordered))
+    track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * length)
     for row, value in [*joints.items(), *meetings.items()]:
         sure[row] = min(sure[row], value)
     return np.where(beyond_chance(frame, sightings.xy, track, odds.density), track, -1), sure
+
+
+def _cut(ordered: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which rods are partly out of view."""
+    whole = ordered["visible"].to_numpy(float) if "visible" in ordered else np.ones(len(ordered))
+    return whole < _WHOLE
 
 
 def _frame_to_frame(

@@ -43,8 +43,8 @@ def look_again(
 
     A lost rod is sought within 0.4 rod lengths of where it was seen before and after, with the rods that are there
     taken away: at what stands out, or else at the place itself, as two rods that touch stand out as one. It counts if
-    the joint fit of all rods of the frame sees it at 0.55 times the track's typical signal to noise, at least 2.5 and
-    at most 3.5. A rod that is away in a single frame and back in the next is sought at home too and believed to be
+    the joint fit of all rods of the frame sees it at 0.55 times the typical signal to noise of the tracks, at least 2.5
+    and at most 3.5. A rod that is away in a single frame and back in the next is sought at home too and believed to be
     there if it shows 0.4 times the signal that was seen elsewhere. A position comes from the pixels of its frame and
     the size alone: neighbouring frames tell where to look, and no position is drawn towards them.
 
@@ -74,8 +74,8 @@ def look_again(
     """
     if tracks.empty:
         return tracks
-    typical_snr = tracks.groupby("particle")["snr"].median()
-    shapes = rigid_shapes(tracks, detector).assign(faintest=(_FAINTEST_SHARE * typical_snr).clip(*_FAINTEST_SIGMA))
+    typical_snr = float(tracks.groupby("particle")["snr"].median().median())
+    shapes = rigid_shapes(tracks, detector).assign(faintest=np.clip(_FAINTEST_SHARE * typical_snr, *_FAINTEST_SIGMA))
     near_px = _NEAR_LENGTHS * float(shapes["length"].median())
     away = _excursions(tracks, near_px)
     steady, rivals = _shaped(tracks[~away], shapes), tracks[away]
