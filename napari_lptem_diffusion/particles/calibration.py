@@ -31,6 +31,7 @@ _LEARNING_FRAMES = (6, 14)
 _TEXTURE_FRAMES = 3
 _LEARNING_RODS = 20
 _MOST_RODS = 200
+_MOST_WEIGHED = 60
 _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
@@ -146,7 +147,8 @@ def _texture(detector: Detector, samples: Samples) -> float:
     spreads = []
     for first, _ in _some(samples, _TEXTURE_FRAMES):
         image = detector.field.normalise(first)
-        fit = detector.fit(image)
+        crowded = len(detector.start(image)) > _MOST_WEIGHED
+        fit = _single_rods(detector, image) if crowded else detector.fit(image)
         rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
         response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
         spreads.append(1.4826 * float(np.median(np.abs(response))))
