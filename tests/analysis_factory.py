@@ -152,7 +152,8 @@ def _motion_frames(tracks: pd.DataFrame, rng: np.random.Generator) -> pd.DataFra
     for quantity in _QUANTITIES:
         low = np.clip(middles[quantity] - widths[quantity] / 2, 0, None)
         high = np.clip(middles[quantity] + widths[quantity] / 2, None, highest[quantity])
-        for suffix, values in (("", middles[quantity]), ("_low", low), ("_high", high)):
+        quartiles = ("_q25", (low + middles[quantity]) / 2), ("_q75", (middles[quantity] + high) / 2)
+        for suffix, values in (("", middles[quantity]), ("_low", low), ("_high", high), *quartiles):
             frames[quantity + suffix] = np.where(short, np.nan, values)
     away = np.abs(frames["frame"] - SWITCH_FRAME)
     peak = np.where(frames["particle"] == SWITCHING_PARTICLE, 0.9 * np.exp(-away / 2), 0.0)
@@ -162,7 +163,7 @@ def _motion_frames(tracks: pd.DataFrame, rng: np.random.Generator) -> pd.DataFra
 
 def _motion_particles(frames: pd.DataFrame) -> pd.DataFrame:
     grouped = frames.groupby("particle")
-    columns = [quantity + suffix for quantity in _QUANTITIES for suffix in ("", "_low", "_high")]
+    columns = [quantity + suffix for quantity in _QUANTITIES for suffix in ("", "_low", "_high", "_q25", "_q75")]
     particles = grouped[columns].mean().reset_index()
     short = particles["particle"] == SHORT_PARTICLE
     particles["frames"] = grouped.size().to_numpy()

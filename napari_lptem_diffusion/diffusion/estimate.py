@@ -13,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.features import moves
+from napari_lptem_diffusion.diffusion.judgement import judge
 from napari_lptem_diffusion.diffusion.network import (
     FRAME_QUANTITIES,
     LOG_CTRW_STEP2,
     LOG_FBM_STEP2,
     SHORTEST_TRACK,
     DilatedNetwork,
-    Prediction,
     Quantity,
+    interval,
     load_network,
     quantiles,
     weights_hash,
@@ -36,7 +37,8 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DiffusionSettings
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "lptem_diffusion.safetensors"
-LEVELS = (0.05, 0.5, 0.95)
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+ENDS = ("", "_low", "_high", "_q25", "_q75")
 POSITIONS_PER_BATCH = 16_000
 DIGITS = 4
 """Decimals of the network's outputs: far below their uncertainty."""
@@ -103,12 +105,12 @@ def estimate_diffusion(
     all_tracks = split_tracks(tracks, settings.localization_error_px)
     judged: dict[int, tuple[Columns, Columns]] = {}
     able = [track for track in all_tracks if _judgeable(track)]
-    report(progress, should_stop, 0, len(able), "motion")
     if able:
         network = load_network(weights)
         for batch in batches(able):
-            judged.update(_judge(network, batch, settings.exposure_fraction))
             report(progress, should_stop, len(judged), len(able), "motion")
+            judged.update(_judge(network, batch, settings.exposure_fraction))
+        report(progress, should_stop, len(judged), len(able), "motion")
     return Motion(
         frames=_frames_table(all_tracks, judged),
         particles=_particles_table(all_tracks, judged),
@@ -163,12 +165,11 @@ def _judge(
     network: DilatedNetwork, tracks: Sequence[Track], exposure_fraction: float
 ) -> dict[int, tuple[Columns, Columns]]:
     """Return for each particle the columns of its seen frames and those of the whole track (length 1)."""
-    with torch.inference_mode():
-        read = features(as_observation(tracks, exposure_fraction))
-        prediction = network(read)
-    change = prediction.change.sigmoid().double().numpy()
-    mismatch = prediction.mismatch.sigmoid().double().numpy()
-    whole = _whole_track(prediction, read.scale)
+    moved = moves(as_observation(tracks, exposure_fraction))
+    judgement = judge(network, moved, LEVELS)
+    change = judgement.change.double().numpy()
+    mismatch = judgement.mismatch.double().numpy()
+    whole = _whole_track(judgement.track, moved.rms)
     judged = {}
     for row, track in enumerate(tracks):
         steps = len(track.positions) - 1
@@ -176,7 +177,7 @@ def _judge(
         step = np.minimum(np.flatnonzero(track.seen), steps - 1)
         frames: Columns = {}
         for quantity in FRAME_QUANTITIES:
-            frames |= _interval(prediction.frames[quantity.name][row, :, step].T, quantity)
+            frames |= _interval(judgement.frames[quantity.name][row, step], quantity)
         frames["change_probability"] = change[row, step].round(DIGITS)
         points = track.first_frame + np.array(find_change_points(change[row, :steps]), dtype=np.float64)
         one = {name: values[row : row + 1] for name, values in whole.items()}
@@ -185,17 +186,17 @@ def _judge(
     return judged
 
 
-def _whole_track(prediction: Prediction, scale: Tensor) -> Columns:
+def _whole_track(logits: dict[str, Tensor], scale: Tensor) -> Columns:
     columns: Columns = {}
     for quantity in FRAME_QUANTITIES:
-        columns |= _interval(prediction.track[quantity.name], quantity)
+        columns |= _interval(quantiles(logits[quantity.name], quantity, LEVELS), quantity)
     for name, quantity in (("k_fbm", LOG_FBM_STEP2), ("k_ctrw", LOG_CTRW_STEP2)):
-        log_share = quantiles(prediction.track[quantity.name], quantity, LEVELS)
+        log_share = quantiles(logits[quantity.name], quantity, (0.05, 0.5, 0.95))
         least = quantity.low + (quantity.high - quantity.low) / quantity.bins
         share = torch.where(log_share < least, 0, 10**log_share)  # the lowest bin stands for "none that can be seen"
         share[:, -1] = share[:, -1].clamp(min=10**least)
         # MSD(1 frame) = 2 d K with d = 2.
-        low, middle, high = _significant((share * scale.double()[:, None] ** 2 / 4).numpy()).T
+        low, middle, high = _significant((share * scale.double() ** 2 / 4).numpy()).T
         columns |= {name: middle, f"{name}_low": low, f"{name}_high": high}
     return columns
 
@@ -206,36 +207,32 @@ def _significant(values: Floats) -> Floats:
     return np.round(values * unit) / unit
 
 
-def _interval(logits: Tensor, quantity: Quantity) -> Columns:
-    """Median and central 90 % interval, which takes in the whole of an outermost bin that it reaches."""
-    low, middle, high = quantiles(logits, quantity, LEVELS).numpy().T
-    width = (quantity.high - quantity.low) / quantity.bins
-    low = np.where(low < quantity.low + width, quantity.low, low)
-    high = np.where(high > quantity.high - width, quantity.high, high)
-    name = quantity.name
-    return {name: middle.round(DIGITS), f"{name}_low": low.round(DIGITS), f"{name}_high": high.round(DIGITS)}
+def _interval(found: Tensor, quantity: Quantity) -> Columns:
+    """Median, central 90 % interval, which takes in the whole of an outermost bin that it reaches, and quartiles."""
+    low, high = interval(found[:, [0, -1]], quantity).unbind(1)
+    values = {"": found[:, 2], "_low": low, "_high": high, "_q25": found[:, 1], "_q75": found[:, 3]}
+    return {f"{quantity.name}{end}": column.numpy().round(DIGITS) for end, column in values.items()}
 
 
 FRAME_COLUMNS = (
-    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ("", "_low", "_high")),
+    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ENDS),
     "change_probability",
 )
 PARTICLE_COLUMNS = (
-    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ("", "_low", "_high")),
+    *(f"{quantity.name}{end}" for quantity in FRAME_QUANTITIES for end in ENDS),
     *(f"{name}{end}" for name in ("k_fbm", "k_ctrw") for end in ("", "_low", "_high")),
     "model_mismatch",
 )
 
 
 def _frames_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, Columns]]) -> pd.DataFrame:
-    tables = []
+    parts: list[dict[str, Any]] = []
     for track in tracks:
         columns = judged[track.particle][0] if track.particle in judged else {}
-        seen = {"particle": np.full(len(track.frames), track.particle, dtype=np.int64), "frame": track.frames}
         unknown = np.full(len(track.frames), np.nan)
-        tables.append(pd.DataFrame(seen | {name: columns.get(name, unknown) for name in FRAME_COLUMNS}))
-    empty: dict[str, Any] = {"particle": np.int64, "frame": np.int64} | dict.fromkeys(FRAME_COLUMNS, np.float64)
-    return _stacked(tables, empty)
+        known = {name: columns.get(name, unknown) for name in FRAME_COLUMNS}
+        parts.append({"particle": np.full(len(track.frames), track.particle), "frame": track.frames} | known)
+    return _stacked(parts, {"particle": np.int64, "frame": np.int64} | dict.fromkeys(FRAME_COLUMNS, np.float64))
 
 
 def _particles_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, Columns]]) -> pd.DataFrame:
@@ -258,10 +255,10 @@ def _particles_table(tracks: Sequence[Track], judged: dict[int, tuple[Columns, C
             }
         )
     whole = ("particle", "frames", "first_frame", "last_frame")
-    empty: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(PARTICLE_COLUMNS, np.float64)
-    empty |= {"change_points": "str", "immobile": bool}
-    empty |= {"rotational_diffusion": np.float64, "rotational_diffusion_error": np.float64}
-    return _stacked([pd.DataFrame(rows)] if rows else [], empty)
+    types: dict[str, Any] = dict.fromkeys(whole, np.int64) | dict.fromkeys(PARTICLE_COLUMNS, np.float64)
+    types |= {"change_points": "str", "immobile": bool}
+    types |= {"rotational_diffusion": np.float64, "rotational_diffusion_error": np.float64}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def is_immobile(track: Track) -> bool:
@@ -281,17 +278,17 @@ def is_immobile(track: Track) -> bool:
 
 
 def _msd_table(tracks: Sequence[Track]) -> pd.DataFrame:
-    tables = []
+    parts: list[dict[str, Any]] = []
     for track in tracks:
         lags = lags_for(len(track.positions))
         msd, pairs = mean_squared_displacement(track.positions, lags)
-        columns = {"particle": np.full(len(lags), track.particle), "lag": lags, "msd": msd, "pairs": pairs}
-        tables.append(pd.DataFrame(columns))
-    return _stacked(tables, {"particle": np.int64, "lag": np.int64, "msd": np.float64, "pairs": np.int64})
+        parts.append({"particle": np.full(len(lags), track.particle), "lag": lags, "msd": msd, "pairs": pairs})
+    return _stacked(parts, {"particle": np.int64, "lag": np.int64, "msd": np.float64, "pairs": np.int64})
 
 
-def _stacked(tables: list[pd.DataFrame], types: Mapping[str, Any]) -> pd.DataFrame:
-    """Join tables; the columns and their types are there even with no row."""
-    if tables:
-        return pd.concat(tables, ignore_index=True).astype(types)
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+def _stacked(parts: Sequence[Mapping[str, Any]], types: Mapping[str, Any]) -> pd.DataFrame:
+    """Join columns track by track; they and their types are there even without a track."""
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in types}
+    return pd.DataFrame(joined).astype(types)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -40,6 +41,10 @@ LOG_FBM_STEP2 = Quantity("log_fbm_step2", -3.5, 1.3, 40)
 LOG_CTRW_STEP2 = Quantity("log_ctrw_step2", -3.5, 0.5, 40)
 """log10 of the mean squared one-frame displacement of a part over the measured one of the track; motion blur can hide
 seven eighths of that of FBM."""
+
+CALIBRATED_STEPS = (15, 49, 149, 499, 1999)
+CALIBRATED_ERRORS = (0.0, 0.2, 0.4)
+"""Lengths and localization errors, over the measured rms displacement, for which temperatures were measured."""
 
 FRAME_QUANTITIES = (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW)
 TRACK_QUANTITIES = (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW, LOG_FBM_STEP2, LOG_CTRW_STEP2)
@@ -103,10 +108,15 @@ class DilatedNetwork(nn.Module):
             nn.Linear(2 * a.width, _bins(TRACK_QUANTITIES) + 1),
         )
 
+        outputs = len(FRAME_QUANTITIES) + len(TRACK_QUANTITIES)
+        table = torch.ones(outputs, len(CALIBRATED_STEPS), 1 + len(CALIBRATED_ERRORS))
+        self.register_buffer("temperatures", table, persistent=False)
+        self.temperatures: Tensor
+
     def forward(self, read: Features) -> Prediction:
         """Judge a batch of tracks."""
-        valid = read.valid
-        x = self.enter(torch.cat([self._products(read), read.scalars], dim=1)) * valid
+        valid = read.valid.transpose(1, 2)
+        x = self.enter(torch.cat([self._products(read), read.scalars.transpose(1, 2)], dim=1)) * valid
         for block in self.blocks:
             x = block(x, valid)
         x = self.leave(x) * valid
@@ -124,8 +134,8 @@ class DilatedNetwork(nn.Module):
 
     def _products(self, read: Features) -> Tensor:
         """Scalar products of pairs of filtered displacements and the squared length of one of each pair."""
-        tracks, vectors, steps, _ = read.vectors.shape
-        lines = read.vectors.permute(0, 3, 1, 2).reshape(tracks * 2, vectors, steps)
+        tracks, steps, _, vectors = read.vectors.shape
+        lines = read.vectors.permute(0, 2, 3, 1).reshape(tracks * 2, vectors, steps)
         filtered = self.mix(torch.cat([self.filters(lines[:, : len(CLIPS)]), lines], dim=1))
         one, other = filtered.reshape(tracks, 2, 2, self.architecture.products, steps).unbind(2)
         products = torch.cat([(one * other).sum(1), one.square().sum(1)], dim=1)
@@ -193,10 +203,19 @@ def quantiles(logits: Tensor, quantity: Quantity, levels: tuple[float, ...]) -> 
     return quantity.low + (index + inside.clamp(0, 1)) * (quantity.high - quantity.low) / quantity.bins
 
 
+def interval(bounds: Tensor, quantity: Quantity) -> Tensor:
+    """Draw bounds ``(n, 2)``, low and high, that reach an outermost bin out to the end of the quantity's range."""
+    width = (quantity.high - quantity.low) / quantity.bins
+    low, high = bounds.unbind(1)
+    low = torch.where(low < quantity.low + width, quantity.low, low)
+    return torch.stack([low, torch.where(high > quantity.high - width, quantity.high, high)], dim=1)
+
+
 def save_network(network: DilatedNetwork, path: Path, about: dict[str, str]) -> None:
     """Write weights and architecture as safetensors; *about* says where they come from."""
     architecture = json.dumps(asdict(network.architecture))
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors["temperatures"] = network.temperatures.cpu()
     save_file(tensors, path, metadata={"architecture": architecture, **about})
 
 
@@ -205,9 +224,16 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> DilatedNetwo
     with safe_open(path, framework="pt", device=str(device)) as file:
         values = json.loads(file.metadata()["architecture"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dict
-    network = DilatedNetwork(Architecture(**{**values, "dilations": tuple(values["dilations"])}))
-    network.load_state_dict(tensors)
-    return network.eval().to(device)
+    with torch.device("meta"):  # no time is spent on random weights
+        network = DilatedNetwork(_architecture(values))
+    network.temperatures = tensors.pop("temperatures")
+    network.load_state_dict(tensors, assign=True)
+    return network.eval()
+
+
+def _architecture(values: dict[str, Any]) -> Architecture:
+    tuples: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return Architecture(**tuples)
 
 
 def weights_hash(path: Path) -> str:

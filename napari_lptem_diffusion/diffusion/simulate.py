@@ -132,6 +132,23 @@ def simulate(
     return _observe(recorded, exposure, population, draw), truth
 
 
+def track_truth(truth: Truth, scale: Tensor) -> dict[str, Tensor]:
+    """Return what is true of whole tracks, each ``(tracks,)``.
+
+    The mixing ratio is its mean over the frames; each exponent its mean weighted with the share of its own part
+    (plainly averaged where the part is absent throughout). Mean squared displacements are given as decimal logarithms,
+    in units of the squared *scale* ``(tracks,)``.
+    """
+    ratio = truth.mixing_ratio
+    return {
+        "mixing_ratio": ratio.mean(1),
+        "alpha_fbm": _weighted_mean(truth.alpha_fbm, ratio),
+        "alpha_ctrw": _weighted_mean(truth.alpha_ctrw, 1 - ratio),
+        "log_fbm_step2": (truth.fbm_step2 / scale.square()).clamp(min=1e-9).log10(),
+        "log_ctrw_step2": (truth.ctrw_step2 / scale.square()).clamp(min=1e-9).log10(),
+    }
+
+
 def _stretches(tracks: int, steps: int, population: Population, draw: _Draw) -> tuple[Tensor, Tensor]:
     """Cut each track into stretches and give each a regime; both ``(tracks, steps)`` int64.
 
@@ -312,3 +329,8 @@ def _place_in_stretch(stretch: Tensor) -> Tensor:
     last = torch.zeros(shape, device=stretch.device).scatter_reduce(1, stretch, time, "amax")
     first, last = first.gather(1, stretch), last.gather(1, stretch)
     return (time - first) / (last - first).clamp(min=1)
+
+
+def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    weights = weights + 1e-6
+    return (values * weights).sum(1) / weights.sum(1)

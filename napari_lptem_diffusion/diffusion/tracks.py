@@ -88,7 +88,9 @@ def split_tracks(table: pd.DataFrame, localization_error_px: float | None = None
             f"Particle {row['particle']:.0f} is twice in frame {row['frame']:.0f}; a table of tracks has one row per "
             "particle and frame."
         )
-    return [_on_grid(int(particle), rows) for particle, rows in numbers.groupby("particle", sort=True)]
+    values = numbers[["particle", "frame", "x", "y", "localization_error", "angle_deg"]].to_numpy()
+    starts = np.flatnonzero(np.diff(values[:, 0], prepend=-1))
+    return [_on_grid(rows) for rows in np.split(values, starts[1:]) if len(rows)]
 
 
 def as_observation(tracks: Sequence[Track], exposure_fraction: float) -> Observation:
@@ -138,8 +140,8 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     return numbers
 
 
-def _on_grid(particle: int, rows: pd.DataFrame) -> Track:
-    frame = rows["frame"].to_numpy().astype(np.int64)
+def _on_grid(rows: Floats) -> Track:
+    particle, frame = int(rows[0, 0]), rows[:, 1].astype(np.int64)
     place = frame - frame[0]
     if place[-1] >= _LONGEST_SPAN:
         raise InputError(
@@ -147,5 +149,5 @@ def _on_grid(particle: int, rows: pd.DataFrame) -> Track:
             f"up to {_LONGEST_SPAN} a track."
         )
     grid = np.full((place[-1] + 1, 4), np.nan)
-    grid[place] = rows[["x", "y", "localization_error", "angle_deg"]].to_numpy()
+    grid[place] = rows[:, 2:]
     return Track(particle, int(frame[0]), grid[:, :2], grid[:, 2], grid[:, 3])

@@ -23,11 +23,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.calibration import calibrate
+from napari_lptem_diffusion.diffusion.features import features, moves
 from napari_lptem_diffusion.diffusion.network import (
     FRAME_QUANTITIES,
-    LOG_CTRW_STEP2,
-    LOG_FBM_STEP2,
     TRACK_QUANTITIES,
     Architecture,
     DilatedNetwork,
@@ -36,7 +35,7 @@ from napari_lptem_diffusion.diffusion.network import (
     load_network,
     save_network,
 )
-from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate
+from napari_lptem_diffusion.diffusion.simulate import Population, Truth, simulate, track_truth
 from napari_lptem_diffusion.errors import InputError
 
 LENGTHS = 24
@@ -59,6 +58,8 @@ class TrainingConfig:
         Peak of a warm-up followed by a cosine.
     averaging : float
         Decay of the moving average of the weights, which is what is saved.
+    calibration_tracks : int
+        Tracks of each length on which the temperatures of the intervals are measured at the end.
     """
 
     steps: int = 7000
@@ -69,6 +70,7 @@ class TrainingConfig:
     averaging: float = 0.998
     seed: int = 1
     validate_every: int = 250
+    calibration_tracks: int = 3000
     architecture: Architecture = field(default_factory=Architecture)
     population: Population = field(default_factory=Population)
 
@@ -166,22 +168,6 @@ def total_loss(prediction: Prediction, truth: Truth, scale: Tensor) -> Tensor:
     return loss
 
 
-def track_truth(truth: Truth, scale: Tensor) -> dict[str, Tensor]:
-    """Return what is true of whole tracks, each ``(tracks,)``.
-
-    The mixing ratio is its mean over the frames; each exponent its mean weighted with the share of its own part
-    (plainly averaged where the part is absent throughout).
-    """
-    ratio = truth.mixing_ratio
-    return {
-        "mixing_ratio": ratio.mean(1),
-        "alpha_fbm": _weighted_mean(truth.alpha_fbm, ratio),
-        "alpha_ctrw": _weighted_mean(truth.alpha_ctrw, 1 - ratio),
-        LOG_FBM_STEP2.name: (truth.fbm_step2 / scale.square()).clamp(min=1e-9).log10(),
-        LOG_CTRW_STEP2.name: (truth.ctrw_step2 / scale.square()).clamp(min=1e-9).log10(),
-    }
-
-
 def bin_of(values: Tensor, quantity: Quantity) -> Tensor:
     """Return the bin of each value, those out of range in the outermost one."""
     place = (values - quantity.low) / (quantity.high - quantity.low) * quantity.bins
@@ -202,7 +188,7 @@ def _batch_loss(network: DilatedNetwork, config: TrainingConfig, seed: int, devi
     frames = round(config.shortest * (config.longest / config.shortest) ** spot)
     tracks = config.positions_per_step // frames
     observation, truth = simulate(tracks, frames, config.population, generator, device)
-    read = features(observation)
+    read = features(moves(observation))
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
         prediction = network(read)
     return total_loss(_as_float(prediction), truth, read.scale)
@@ -228,11 +214,6 @@ def _learning_rate(config: TrainingConfig, step: int) -> float:
         return config.learning_rate * (step + 1) / warm_up
     done = (step - warm_up) / max(config.steps - warm_up, 1)
     return config.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
-
-
-def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    weights = weights + 1e-6
-    return (values * weights).sum(1) / weights.sum(1)
 
 
 def _near(change: Tensor, reach: int) -> Tensor:
@@ -302,8 +283,11 @@ def _log(folder: Path, row: tuple[float, ...]) -> None:
 
 def _finish(folder: Path, average: DilatedNetwork, config: TrainingConfig, device: torch.device | str) -> Path:
     seconds = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["seconds"]
+    average = average.cpu().eval()
+    generator = torch.Generator().manual_seed(_seed("calibration", config.seed))
+    average.temperatures = calibrate(average, config.population, generator, config.calibration_tracks)
     report = {
-        "validation_loss": validation_loss(average, config, device),
+        "validation_loss": validation_loss(average, config, "cpu"),
         "positions_seen": config.steps * config.positions_per_step,
         "seconds": seconds,
         "device": torch.cuda.get_device_name() if torch.device(device).type == "cuda" else "CPU",

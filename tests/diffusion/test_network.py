@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_lptem_diffusion.diffusion.features import features
+from napari_lptem_diffusion.diffusion.features import features, moves
 from napari_lptem_diffusion.diffusion.network import (
     ALPHA_FBM,
     MIXING_RATIO,
@@ -37,7 +37,7 @@ def _observation(tracks: int = 6, frames: int = 90) -> Observation:
 
 def _judge(network: DilatedNetwork, observation: Observation) -> Prediction:
     with torch.inference_mode():
-        return network(features(observation))
+        return network(features(moves(observation)))
 
 
 def _assert_same(one: Prediction, other: Prediction, steps: int | None = None) -> None:

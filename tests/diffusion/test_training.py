@@ -16,6 +16,7 @@ TINY = TrainingConfig(
     shortest=32,
     longest=32,
     validate_every=8,
+    calibration_tracks=20,
     architecture=Architecture(filters=4, products=4, width=12, dilations=(1, 4)),
 )
 
