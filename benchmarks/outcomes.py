@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scenes import Scene, scene
+from scenes import Scene
 
 from napari_lptem_diffusion import analyze
 from napari_lptem_diffusion.movie import Movie
@@ -38,14 +39,18 @@ class Outcome:
         Poses with ``gap`` (to the next outline, in widths), ``isolated`` and the bound of the position,
         ``bound_along`` and ``bound_across`` (px).
     seconds : dict
-        Processing time of each stage.
-    frames : int
+        Time of each stage by the clock.
+    processor_seconds : float
+        Time of all of them on all cores together, which other work on the machine does not lengthen.
+    movies, frames : int
     """
 
     detections: pd.DataFrame
     tracks: pd.DataFrame
     truth: pd.DataFrame
     seconds: dict[str, float] = field(default_factory=dict)
+    processor_seconds: float = 0.0
+    movies: int = 1
     frames: int = 0
 
     def matches(self, table: pd.DataFrame, isolated: bool = False) -> Matches:
@@ -57,9 +62,9 @@ class Outcome:
         return Matches(matches.found[rows], matches.true[rows], matches.detections, matches.truths)
 
 
-def follow(level: str, seeds: Sequence[int], make: Callable[..., Scene] = scene, **options: int) -> Outcome:
-    """Analyze the scenes of some seeds and take their tables together."""
-    parts = [_follow_one(make(level, seed, **options)) for seed in seeds]
+def follow(scenes: Iterable[Scene]) -> Outcome:
+    """Analyze scenes and take their tables together; the first keeps its frame numbers."""
+    parts = [_follow_one(known) for known in scenes]
     tables = []
     for name in ("detections", "tracks", "truth"):
         moved = []
@@ -69,11 +74,14 @@ def follow(level: str, seeds: Sequence[int], make: Callable[..., Scene] = scene,
             moved.append(table)
         tables.append(pd.concat(moved, ignore_index=True))
     seconds = {stage: sum(part.seconds[stage] for part in parts) for stage in parts[0].seconds}
-    return Outcome(*tables, seconds, sum(part.frames for part in parts))
+    processor_seconds = sum(part.processor_seconds for part in parts)
+    return Outcome(*tables, seconds, processor_seconds, len(parts), sum(part.frames for part in parts))
 
 
 def _follow_one(known: Scene) -> Outcome:
+    start = time.process_time()
     analysis = analyze(Movie.from_array(known.movie, "scene"))
+    processor_seconds = time.process_time() - start
     truth = known.poses
     if len(truth):
         truth = _with_bounds(truth, known)
@@ -84,7 +92,7 @@ def _follow_one(known: Scene) -> Outcome:
         truth["isolated"] = inside & (truth["gap"] > ISOLATED_WIDTHS)
     found, tracks = (without_cut(table, truth, known.cut) for table in (analysis.detections, analysis.tracks))
     seconds = {lap.stage: lap.seconds for lap in analysis.times}
-    return Outcome(found, tracks, truth, seconds, len(known.movie))
+    return Outcome(found, tracks, truth, seconds, processor_seconds, frames=len(known.movie))
 
 
 def _with_bounds(truth: pd.DataFrame, known: Scene) -> pd.DataFrame:

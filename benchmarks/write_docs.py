@@ -18,10 +18,10 @@ TITLES = {"detection": "Detection and tracking", "diffusion": "Motion", "through
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=list(TITLES), default=list(TITLES))
+    parser.add_argument("names", nargs="*", choices=[*TITLES, "all"], default="all")
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     arguments, options = parser.parse_known_args()
-    for name in arguments.names:
+    for name in TITLES if "all" in arguments.names else arguments.names:
         script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
         run = subprocess.run([sys.executable, ROOT / script, *options], check=True, stdout=subprocess.PIPE, text=True)

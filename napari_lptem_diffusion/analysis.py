@@ -121,15 +121,13 @@ def analyze(
     detections = detector.detect(movie, progress, should_stop)
     watch.lap("detect", len(movie), "frames")
 
-    search_range = search_range_px(detections, settings.linking)
-    linking = settings.linking.model_copy(update={"search_range_px": search_range})
-    detections, tracks = follow(movie, detector, detections, linking, progress, should_stop)
+    detections, tracks = follow(movie, detector, detections, settings.linking, progress, should_stop)
     watch.lap("follow", len(movie), "frames")
 
     motion = estimate_diffusion(tracks, settings.diffusion, progress, should_stop)
     watch.lap("motion", len(motion.particles), "tracks")
 
-    measured = {**detector.measured, "search_range_px": search_range}
+    measured = {**detector.measured, "search_range_px": search_range_px(detections, settings.linking)}
     return Analysis(movie, settings, measured, detections, tracks, motion, tuple(watch.laps))
 
 

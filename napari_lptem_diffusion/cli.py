@@ -1,4 +1,4 @@
-"""The command line: analyze, judge, view, train and demo, over the same engine as the plugin."""
+"""The command line: analyze, judge, compare, view, train and demo, over the same engine as the plugin."""
 
 from __future__ import annotations
 
@@ -77,6 +77,23 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
     _add_settings(judge, "movie", "diffusion")
     judge.set_defaults(run=_judge)
+
+    compare = commands.add_parser("compare", help="compare conditions over the results of many movies")
+    compare.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="results of analyze or judge")
+    compare.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the comparison")
+    compare.add_argument(
+        "--condition",
+        action="append",
+        default=[],
+        metavar="FOLDER=LABEL",
+        help="condition of a folder, a number or a word; folders of one label are one condition (default: its name)",
+    )
+    compare.add_argument("--condition-name", default="Condition", metavar="NAME", help="what the labels are, with unit")
+    compare.add_argument(
+        "--largest-mismatch", type=float, default=0.5, metavar="X", help="leave out particles above (default: 0.5)"
+    )
+    compare.add_argument("--overwrite", action="store_true", help="replace an earlier comparison in OUT")
+    compare.set_defaults(run=_compare)
 
     view = commands.add_parser("view", help="open napari with the plugin docked")
     view.add_argument("movie", nargs="?", type=Path, metavar="MOVIE", help="a file or a folder of frames")
@@ -220,6 +237,27 @@ def _judge(options: argparse.Namespace) -> None:
             trackmate=options.trackmate,
         )
     _say_what_was_found(analysis, options.output)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from napari_lptem_diffusion.compare import LEFT_OUT, compare, labels_of, save_comparison
+    from napari_lptem_diffusion.export import check_output_folder
+
+    said = _pairs(options.condition, "--condition movie1=low")
+    labels = labels_of(options.folders, said)
+    check_output_folder(options.output, overwrite=options.overwrite)
+    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
+        comparison = compare(
+            labels, options.condition_name, options.largest_mismatch, progress=progress, should_stop=should_stop
+        )
+    save_comparison(comparison, options.output, options.overwrite)
+    for row in comparison.conditions.to_dict("records"):
+        left_out = ", ".join(f"{row[f'n_{why}']} {why.replace('_', ' ')}" for why in LEFT_OUT)
+        print(f"{row['condition']}: {row['n_movies']} movies, {row['n_compared']} particles compared ({left_out})")
+    for row in comparison.table.to_dict("records"):
+        found = f"{row['median']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
+        print(f"  {row['quantity']} at {row['condition']}: {found} {row['unit']}".rstrip())
+    print(f"Written to {options.output}")
 
 
 def _pairs(given: Sequence[str], example: str) -> dict[str, str]:

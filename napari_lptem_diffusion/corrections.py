@@ -207,9 +207,8 @@ def _judged(
 def _changed_particles(before: pd.DataFrame, now: pd.DataFrame) -> set[int]:
     """Return the particles of *now* that are new or were seen elsewhere, less surely, or in other frames."""
     keys = ["particle", "frame"]
-    both = now[keys + _JUDGED_BY].merge(
-        before[keys + _JUDGED_BY], on=keys, how="outer", suffixes=("", "_before"), indicator="seen"
-    )
+    old, new = (table.reindex(columns=keys + _JUDGED_BY) for table in (before, now))
+    both = new.merge(old, on=keys, how="outer", suffixes=("", "_before"), indicator="seen")
     same = both["seen"] == "both"
     for name in _JUDGED_BY:
         same &= (both[name] == both[f"{name}_before"]) | (both[name].isna() & both[f"{name}_before"].isna())

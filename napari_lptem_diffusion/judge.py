@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
 
 _LARGEST_PICTURE_PX = 2048
+_NO_ERROR = (
+    "The localization error is not known. It looks like antipersistent motion, so that intervals are wide; give it if "
+    "you can."
+)
 
 
 def judge_tracks(
@@ -58,6 +63,8 @@ def judge_tracks(
     motion = estimate_diffusion(found.table, settings.diffusion, progress, should_stop)
     laps = (StageTime("motion", time.perf_counter() - start, len(motion.particles), "tracks"),)
     detections = found.table.drop(columns="particle").sort_values(["frame", "y", "x"], ignore_index=True)
+    if "localization_error" not in found.table and settings.diffusion.localization_error_px is None:
+        found = replace(found, notes=(*found.notes, _NO_ERROR))
     return Analysis(_empty_movie(path, found), settings, {}, detections, found.table, motion, laps)
 
 

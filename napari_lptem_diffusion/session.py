@@ -82,7 +82,8 @@ def open_session(path: str | Path, movie: Movie | str | Path | None = None, with
     path : path
         The file of a session, or a folder with a ``session.lptem``, such as an export.
     movie : Movie or path, optional
-        Left out: looked for where it was, seen from the session, and beside the session.
+        Left out: looked for where it was, seen from the session, and beside the session. The empty movie of tracks of
+        other tools is made anew.
     without_movie : bool
         Open the results although the movie is not found; its frames are then empty.
 
@@ -135,7 +136,7 @@ def _the_movie(record: dict[str, Any], given: Movie | str | Path | None, path: P
     for place in _places(record, path.resolve().parent):
         if place.exists():
             return _recognised(open_movie(place), record, path)
-    if optional:
+    if optional or record["fingerprint"] == fingerprint(_empty_movie(record, Calibration())):
         return None
     where = record["path"] or "it was not a file"
     raise InputError(f"The movie {record['name']} of the session {path.name} is not found ({where}); say where it is.")

@@ -47,10 +47,10 @@ class MovieSettings(StageSettings):
 class DetectionSettings(StageSettings):
     """How rods are found in a frame."""
 
-    rods_are: Literal["dark", "bright"] = _field(
-        "dark",
+    rods_are: Literal["dark", "bright"] | None = _field(
+        None,
         "Rods are",
-        "Dark rods on a bright field (bright-field TEM) or bright rods on a dark one.",
+        "Dark rods on a bright field (bright-field TEM) or bright rods on a dark one. Left to itself: seen in the movie.",
     )
     threshold_sigma: float = _field(
         5.0,

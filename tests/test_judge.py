@@ -39,7 +39,12 @@ def judged(walk, tmp_path_factory):
 
 def test_the_numbers_are_those_of_estimate_diffusion(walk, judged):
     expected = with_units(estimate_diffusion(walk).particles, Calibration(2.0, 0.1))
-    found = pd.read_csv(judged / "out" / "summary.csv").fillna({"change_points": ""})
+    found = pd.read_csv(
+        judged / "out" / "summary.csv",
+        dtype={"change_points": str},
+        keep_default_na=False,
+        na_values={name: [""] for name in expected if name != "change_points"},
+    )
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-5)
 
 
@@ -63,7 +68,10 @@ def test_the_files_come_back_as_tracks(walk, judged, tmp_path):
 
 def test_settings_count(judged):
     settings = Settings.checked({"diffusion": {"localization_error_px": 40.0}}, "test")
-    assert judge_tracks(judged / "mine.csv", settings).motion.particles["immobile"].all()
+    analysis = judge_tracks(judged / "mine.csv", settings)
+    assert analysis.motion.particles["immobile"].all()
+    assert not any("error is not known" in note for note in analysis.movie.notes)
+    assert any("error is not known" in note for note in judge_tracks(judged / "mine.csv").movie.notes)
 
 
 def test_positions_beyond_the_picture_are_said(walk, tmp_path):

@@ -15,6 +15,7 @@ from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.corrections import History, correct
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles.correction import AddRod, Anchor, MarkDirt, MarkStuck, Rod, SplitTrack
 from napari_lptem_diffusion.session import NOT_HERE, autosave, open_session, save_session
@@ -148,6 +149,13 @@ def test_results_are_there_without_the_movie(corrected, tmp_path):
     np.testing.assert_array_equal(opened.labels(30), corrected.labels(30))
     opened.save(tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "summary.csv")) == len(corrected.motion.particles)
+
+
+def test_tracks_of_another_tool_need_no_movie(corrected, tmp_path):
+    corrected.tracks[["particle", "frame", "x", "y"]].to_csv(tmp_path / "tracks.csv", index=False)
+    analysis = judge_tracks(tmp_path / "tracks.csv")
+    analysis = correct(analysis, SplitTrack(track=anchor(analysis, 1), first_frame=30))
+    assert_same(open_session(save_session(analysis, tmp_path / "mine.lptem")), analysis)
 
 
 def test_autosaving_replaces_what_was_saved_of_the_movie_and_no_other(corrected, tmp_path):

@@ -94,7 +94,7 @@ class FieldRow(QWidget):
         self.value_widget.changed.connect(self._on_value)
         self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} {FROM_MOVIE}.")
         self.automatic.changed.connect(self._on_automatic)
-        self._measured: float | None = None
+        self._measured: float | str | None = None
         self._note = QLabel()
         self._note.setWordWrap(True)
         self._note.setObjectName(SECONDARY)
@@ -110,9 +110,13 @@ class FieldRow(QWidget):
             self._show_all_decimals(value)
             self._show(value)
 
-    def show_measured(self, value: float | None, otherwise: str = FROM_MOVIE) -> None:
+    def show_measured(self, value: float | str | None, otherwise: str = FROM_MOVIE) -> None:
         """Show what the movie says, or the word *otherwise*, where the user has entered nothing."""
         self._measured = value
+        if self.spec.choices and self.spec.optional:
+            self.value_widget.native.setItemText(0, otherwise if value is None else f"{value}, {FROM_MOVIE}")
+            self._show(None if self.automatic.value else self.value_widget.value)
+            return
         if not self.automatic.value:
             return
         self.value_widget.native.setSpecialValueText("" if value is not None else otherwise)
@@ -146,8 +150,8 @@ class FieldRow(QWidget):
             box.setDecimals(max(box.decimals(), needed))
 
     def _on_value(self, value: Any) -> None:
-        self._set_automatic(False)
-        self.edited.emit(self.spec.kind(value))
+        self._set_automatic(value is None)
+        self.edited.emit(None if value is None else self.spec.kind(value))
 
     def _on_automatic(self, automatic: bool) -> None:
         if automatic:
@@ -167,14 +171,14 @@ class FieldRow(QWidget):
         font = box.font()
         font.setItalic(automatic)
         box.setFont(font)
-        if not automatic and self.spec.optional:
+        if not automatic and self.spec.optional and not self.spec.choices:
             box.setSpecialValueText("")
 
     def _lay_out(self) -> None:
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.value_widget.native, stretch=1)
-        if self.spec.optional:
+        if self.spec.optional and not self.spec.choices:  # a choice has an entry for it
             line.addWidget(self.automatic.native)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -185,7 +189,8 @@ class FieldRow(QWidget):
 
 def _value_widget(spec: FieldSpec) -> ComboBox | FloatSpinBox:
     if spec.choices:
-        widget = ComboBox(choices=spec.choices)
+        first = [(FROM_MOVIE, None)] if spec.optional else []
+        widget = ComboBox(choices=[*first, *((choice, choice) for choice in spec.choices)])
     else:
         decimals = _DECIMALS.get(spec.unit, 2) if spec.kind is float else 0
         widget = FloatSpinBox(max=spec.maximum, value=spec.maximum)

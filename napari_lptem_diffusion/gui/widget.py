@@ -111,7 +111,7 @@ class LptemDiffusionWidget(QWidget):
         followed = len(analysis.motion.particles)
         sentence = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
         if followed == 0:
-            other = "bright" if analysis.settings.detection.rods_are == "dark" else "dark"
+            other = "bright" if analysis.measured["rods_are_dark"] else "dark"
             sentence = f"No rods were followed: try a lower threshold, or {other} rods."
         self._result_title.setText(f"Result of {image.name}" if followed else f"Result of {image.name}: {sentence}")
         was_shown = not (self._result_part.isHidden() or self.results.isHidden())
@@ -267,9 +267,12 @@ class LptemDiffusionWidget(QWidget):
 
     def _show_measured(self, measured: Mapping[str, float]) -> None:
         """Show in the fields that are left to the movie what it says."""
+        said: dict[str, float | str] = dict(measured)
+        if "rods_are_dark" in measured:
+            said["rods_are"] = "dark" if measured["rods_are_dark"] else "bright"
         for form in (self.find_form, self.follow_form, self.motion_form):
             for name, row in form.rows.items():
-                row.show_measured(measured.get(name))
+                row.show_measured(said.get(name))
 
     def _on_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from napari_lptem_diffusion.particles.capsule import RodShape
 from napari_lptem_diffusion.particles.detector import Detector, coarsen
-from napari_lptem_diffusion.particles.field import Frames, Pairs, build_field, measure_noise, sample_pairs
+from napari_lptem_diffusion.particles.dirt import with_dirt
+from napari_lptem_diffusion.particles.field import build_field, measure_noise
 from napari_lptem_diffusion.particles.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.noise import Noise
-from napari_lptem_diffusion.particles.pose_fit import rods_image
-from napari_lptem_diffusion.particles.priors import Prior
-from napari_lptem_diffusion.particles.sizes import learn_population, scan_sizes
+from napari_lptem_diffusion.particles.pose_fit import Fit, rods_image
+from napari_lptem_diffusion.particles.priors import Prior, X, Y
+from napari_lptem_diffusion.particles.samples import Frames, Pairs, Samples, sample_movie
+from napari_lptem_diffusion.particles.scan import scan_movie
+from napari_lptem_diffusion.particles.sizes import learn_population
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
 _FIT_PIXELS_PER_WIDTH = 6.0
 _COARSE_FROM_PIXELS_PER_WIDTH = 5.0
 _WINDOW_LENGTHS = 5
-_LEARNING_FRAMES = 16
+_LEARNING_FRAMES = (6, 14)
+_TEXTURE_FRAMES = 3
 _LEARNING_RODS = 20
+_MOST_RODS = 200
+_MOST_WEIGHED = 60
 _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
+_STAGES = 5
 
 
 def calibrate(
@@ -51,19 +60,25 @@ def calibrate(
     Stopped
         If *should_stop* answered True.
     """
-    sign = -1 if settings.rods_are == "dark" else 1
-    report(progress, should_stop, 0, 4, "measuring the movie")
-    pairs = sample_pairs(movie)
-    report(progress, should_stop, 1, 4, "measuring the movie")
-    noise = measure_noise(pairs)
-    shape = scan_sizes(pairs, noise, sign) or _unknown_shape(pairs)
-    prior = _given(Prior(shape, *_UNLEARNT_SPREADS), settings)
-    for stage in (2, 3):
-        report(progress, should_stop, stage, 4, "measuring the movie")
-        prior = _given(_learn_population(_detector(pairs, noise, settings, prior, sign), pairs), settings)
-    detector = _detector(pairs, noise, settings, prior, sign)
-    report(progress, should_stop, 4, 4, "measuring the movie")
-    return detector
+    stage = 0
+
+    def pause() -> None:
+        report(progress, should_stop, stage, _STAGES, "measuring the movie")
+
+    samples = sample_movie(movie, pause)
+    stage += 1
+    pause()
+    noise = measure_noise(samples)
+    stage += 1
+    given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
+    shape, sign = scan_movie(samples, noise, given, pause)
+    prior = _given(Prior(shape or _unknown_shape(samples), *_UNLEARNT_SPREADS), settings)
+    for frames in _LEARNING_FRAMES:
+        stage += 1
+        detector = _detector(samples, noise, settings, prior, sign, pause)
+        prior = _given(_learn_population(detector, samples, frames, pause), settings)
+    stage += 1
+    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale()
 
 
 def detect(
@@ -103,54 +118,80 @@ def _given(prior: Prior, settings: DetectionSettings) -> Prior:
     return prior
 
 
-def _unknown_shape(pairs: Pairs) -> RodShape:
+def _unknown_shape(samples: Samples) -> RodShape:
     """Size to look for where nothing stood out."""
-    width = max(4.0, min(pairs[0][0].shape) / 64)
+    width = max(4.0, min(samples.mean.shape) / 64)
     return RodShape(2 * width, width, 0.15 * width)
 
 
-def _detector(pairs: Pairs, noise: Noise, settings: DetectionSettings, prior: Prior, sign: int) -> Detector:
+def _detector(
+    samples: Samples, noise: Noise, settings: DetectionSettings, prior: Prior, sign: int, pause: Callable[[], None]
+) -> Detector:
     """Build the detector for rods of the given size (px of the movie)."""
     bin_px = 1
-    while prior.shape.width / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
+    while np.hypot(prior.shape.width, 2 * prior.shape.blur) / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
         bin_px *= 2
-    field = build_field(pairs, noise, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
+    field = build_field(samples, noise, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
     fine = prior.scaled(1 / bin_px)
     fine = replace(fine, shape=replace(fine.shape, blur=max(fine.shape.blur, _LEAST_BLUR)))
     coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
     correlation = field.noise.correlation.coarsened() if coarsening == 2 else field.noise.correlation
     bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
     detector = Detector(settings, field, bank, coarsening, fine)
-    return replace(detector, bank=replace(bank, texture=_texture(detector, pairs)))
+    detector = replace(detector, field=with_dirt(detector, samples, pause))
+    return replace(detector, bank=replace(bank, texture=_texture(detector, samples)))
 
 
-def _texture(detector: Detector, pairs: Pairs) -> float:
+def _texture(detector: Detector, samples: Samples) -> float:
     """How much more than noise comes through the filter where there are no rods."""
     spreads = []
-    for first, _ in pairs[:_LEARNING_FRAMES:4]:
+    for first, _ in _some(samples, _TEXTURE_FRAMES):
         image = detector.field.normalise(first)
-        fit = detector.fit(image)
-        rest = image if fit is None else image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach)
+        crowded = len(detector.start(image)) > _MOST_WEIGHED
+        fit = _single_rods(detector, image) if crowded else detector.fit(image)
+        rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
         response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
         spreads.append(1.4826 * float(np.median(np.abs(response))))
     return max(1.0, float(np.median(spreads)))
 
 
-def _learn_population(detector: Detector, pairs: Pairs) -> Prior:
-    """Size of the rods that are wholly in view and its variation; px of the movie."""
-    images = [detector.field.normalise(pair[0]) for pair in pairs[:_LEARNING_FRAMES]]
-    fits = [detector.fit(image) for image in images]
-    found = [
-        (image, fit.parameters[fit.visible > _LEAST_VISIBLE])
-        for image, fit in zip(images, fits, strict=True)
-        if fit is not None
-    ]
-    found = [(image, _spread_over(parameters)) for image, parameters in found if len(parameters)]
+def _some(samples: Samples, count: int) -> Pairs:
+    """So many pairs, spread over the movie."""
+    chosen = np.unique(np.linspace(0, len(samples.pairs) - 1, count).astype(int))
+    return [samples.pairs[k] for k in chosen]
+
+
+def _single_rods(detector: Detector, image: NDArray[np.float32]) -> Fit | None:
+    """What stands out, fitted as rods; the strongest only, and without a thought of rods that touch."""
+    start = detector.start(image)[:_MOST_RODS]
+    return detector.refit(image, start, detector.prior.of_rods(len(start))) if len(start) else None
+
+
+def _learn_population(detector: Detector, samples: Samples, frames: int, pause: Callable[[], None]) -> Prior:
+    """Size of the rods that are alone and wholly in view, and its variation; px of the movie."""
+    images, rods = [], []
+    for first, _ in _some(samples, frames):
+        pause()
+        image = detector.field.normalise(first)
+        fit = _single_rods(detector, image)
+        if fit is None:
+            continue
+        sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture
+        alone = _apart(fit.parameters, detector.prior.shape.length)
+        clear = np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
+        if len(clear):
+            images.append(image)
+            rods.append(_spread_over(fit.parameters[clear[np.argsort(-fit.snr[clear], kind="stable")]]))
     bin_px = detector.field.bin_px
-    if not found:
+    if not images:
         return detector.prior.scaled(bin_px)
-    images, rods = [image for image, _ in found], [parameters for _, parameters in found]
     return learn_population(images, rods, detector.prior, detector.field.noise.correlation).scaled(bin_px)
+
+
+def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
+    """Which rods have no other within *distance*."""
+    tree = KDTree(rods[:, [X, Y]])
+    return np.array([len(near) == 1 for near in tree.query_ball_point(rods[:, [X, Y]], distance)])
 
 
 def _spread_over(rods: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ _INVERSE_ROOT_TWO_PI = np.float32(1 / np.sqrt(2 * np.pi))
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 _LEAST_EXPONENT = np.float32(-72)
 _TINY = np.float32(1e-12)
+_FAR_ENDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,11 @@ class CapsuleImage:
 def capsule_value(along: Array, across: Array, length: Array, width: Array, blur: Array) -> Array:
     """Blurred capsule at the given distances from its centre.
 
-    With d the distance to the axis segment, r the radius and s the blur this is
-    Phi((d + r) / s) - Phi((d - r) / s): exact along the straight sides at any blur, and at the ends for a small one.
+    The value is the chance that a point, shifted at random by the blur s, lies in the capsule. With l half the axis,
+    r the radius, a and b the distances along and across, this is about Phi((d + r) / s) - Phi((d - r) / s), where
+    d^2 = b^2 + Q(a - l) + Q(-a - l), and Q(m) = (m^2 + s^2) Phi(m / s) + m s phi(m / s) is the mean square of how far
+    the shifted point lies beyond an end. Exact along the straight sides; elsewhere within 0.002, 0.007 and 0.023 for a
+    blur of 0.13, 0.27 and 0.67 radii.
 
     Parameters
     ----------
@@ -75,7 +79,8 @@ def capsule_value(along: Array, across: Array, length: Array, width: Array, blur
     ndarray
         About 1 inside and 0 outside.
     """
-    _, distance = _from_axis(along, across, length, width)
+    ends = _beyond(along, length, width, blur)
+    distance = np.sqrt(across * across + ends.square)
     radius, per_blur = width * _HALF, np.reciprocal(blur)
     outer, inner = (distance + radius) * per_blur, (distance - radius) * per_blur
     return _between(outer, inner, _bell(outer), _bell(inner))
@@ -83,30 +88,53 @@ def capsule_value(along: Array, across: Array, length: Array, width: Array, blur
 
 def capsule_image(along: Array, across: Array, length: Array, width: Array, blur: Array) -> CapsuleImage:
     """`capsule_value` with its derivatives by each parameter."""
-    beyond, distance = _from_axis(along, across, length, width)
+    ends = _beyond(along, length, width, blur)
+    distance = np.sqrt(across * across + ends.square)
     radius, per_blur = width * _HALF, np.reciprocal(blur)
     outer, inner = (distance + radius) * per_blur, (distance - radius) * per_blur
     bell_outer, bell_inner = _bell(outer), _bell(inner)
     slope = (bell_outer - bell_inner) * per_blur * np.reciprocal(distance)
-    by_along = slope * beyond
-    by_half_length = -slope * np.abs(beyond)
-    by_blur: Array = (inner * bell_inner - outer * bell_outer) * per_blur
+    by_length = slope * ends.by_length
+    by_blur = (inner * bell_inner - outer * bell_outer) * per_blur + slope * ends.by_blur
     return CapsuleImage(
         value=_between(outer, inner, bell_outer, bell_inner),
-        by_along=by_along,
+        by_along=slope * ends.by_along,
         by_across=slope * across,
-        by_length=by_half_length * _HALF,
-        by_width=((bell_outer + bell_inner) * per_blur - by_half_length) * _HALF,
-        by_blur=by_blur,
+        by_length=by_length,
+        by_width=(bell_outer + bell_inner) * per_blur * _HALF - by_length,
+        by_blur=by_blur.astype(np.float32, copy=False),
     )
 
 
-def _from_axis(along: Array, across: Array, length: Array, width: Array) -> tuple[Array, Array]:
-    """How far a pixel lies beyond the end of the axis (negative at the other end), and its distance from the axis."""
+@dataclass(frozen=True)
+class _Ends:
+    """Mean square distance beyond the ends of the axis, px^2, and half its derivatives."""
+
+    square: Array
+    by_along: Array
+    by_length: Array
+    by_blur: Array
+
+
+def _beyond(along: Array, length: Array, width: Array, blur: Array) -> _Ends:
     half_axis = np.maximum(length - width, 0) * _HALF
-    beyond = along - np.clip(along, -half_axis, half_axis)
-    distance: Array = np.sqrt(beyond * beyond + across * across + _TINY)
-    return beyond, distance
+    if (half_axis > _FAR_ENDS * blur).all():  # a point near one end does not reach the other
+        outside, chance = _past_end(np.abs(along) - half_axis, blur)
+        beyond = np.copysign(outside, along)
+    else:
+        right, chance_right = _past_end(along - half_axis, blur)
+        left, chance_left = _past_end(-along - half_axis, blur)
+        beyond, outside, chance = right - left, right + left, chance_right + chance_left
+    square = np.maximum(along * beyond - half_axis * outside + blur * blur * chance, _TINY)
+    return _Ends(square, beyond, -_HALF * outside, blur * chance)
+
+
+def _past_end(past: Array, blur: Array) -> tuple[Array, Array]:
+    """Mean of how far points that are shifted at random lie past an end, px, and the chance that they do."""
+    z = past * np.reciprocal(blur)
+    bell = _bell(z)
+    chance = _HALF + np.copysign(_HALF - _tail(np.abs(z), bell), z)
+    return past * chance + blur * bell, chance
 
 
 def _bell(x: Array) -> Array:

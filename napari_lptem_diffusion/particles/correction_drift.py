@@ -54,7 +54,7 @@ def measure_drift(stuck: pd.DataFrame, first_frame: int, last_frame: int) -> Sta
     Parameters
     ----------
     stuck : DataFrame
-        ``particle``, ``frame``, ``x``, ``y`` (px), ``localization_error`` (px).
+        ``particle``, ``frame``, ``x``, ``y`` and, where known, ``localization_error`` (px).
     first_frame, last_frame : int
         The span for which drift is wanted; holds the frames of *stuck*.
     """
@@ -86,12 +86,31 @@ def without_drift(tracks: pd.DataFrame, localization_error_px: float | None = No
     """
     if "drift_x" not in tracks:
         return tracks
-    error = tracks["localization_error"] if localization_error_px is None else localization_error_px
+    error = stated_error_px(tracks) if localization_error_px is None else localization_error_px
     return tracks.assign(
         x=tracks["x"] - tracks["drift_x"],
         y=tracks["y"] - tracks["drift_y"],
         localization_error=np.hypot(error, tracks["drift_error"]),
     ).drop(columns=list(DRIFT_COLUMNS))
+
+
+def stated_error_px(rods: pd.DataFrame) -> pd.Series:
+    """Return the column ``localization_error``; NaN where a table of another tool has none."""
+    if "localization_error" in rods:
+        return rods["localization_error"].astype(float)
+    return pd.Series(np.nan, index=rods.index)
+
+
+def known_error_px(stuck: pd.DataFrame) -> pd.Series:
+    """Return the localization errors of stuck particles; a typical one where it is not stated.
+
+    Where none is stated: what the displacements from row to row would come from if there were no drift.
+    """
+    stated = stated_error_px(stuck)
+    if stated.notna().any():
+        return stated.fillna(stated.median())
+    steps = stuck.groupby("particle")[["x", "y"]].diff()
+    return stated.fillna(float(np.sqrt((steps**2).mean().mean() / 2)))
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ class _Sightings:
         names, particle = np.unique(stuck["particle"].to_numpy(), return_inverse=True)
         xy = stuck[["x", "y"]].to_numpy(float)
         centre = np.array([xy[particle == k].mean(axis=0) for k in range(len(names))])
-        weight = np.maximum(stuck["localization_error"].to_numpy(float), _LEAST_ERROR_PX) ** -2.0
+        weight = np.maximum(known_error_px(stuck).to_numpy(), _LEAST_ERROR_PX) ** -2.0
         unit_error = float(weight.mean() ** -0.5)
         frame = stuck["frame"].to_numpy() - first_frame
         return cls(particle, frame, xy - centre[particle], weight * unit_error**2, unit_error)

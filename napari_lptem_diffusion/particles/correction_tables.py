@@ -24,7 +24,9 @@ from napari_lptem_diffusion.particles.correction import (
 from napari_lptem_diffusion.particles.correction_drift import (
     DRIFT_COLUMNS,
     StageDrift,
+    known_error_px,
     measure_drift,
+    stated_error_px,
     with_drift,
 )
 from napari_lptem_diffusion.particles.linking import merge_suspected
@@ -46,6 +48,7 @@ MARKED_COLUMNS: dict[str, str] = {
 }
 """Columns of the table of marked particles with their types."""
 _REACH_LENGTHS = 0.5
+_REACH_WITHOUT_SIZE_PX = 10.0
 _SHORTEST_STUCK = 10
 _PLACE = ["frame", "x", "y"]
 
@@ -103,10 +106,12 @@ def apply_correction(correction: Correction, rods: Rods, localization_error_px: 
 def nearest_rod(rods: pd.DataFrame, anchor: Anchor, what: str = "rod") -> int:
     """Return the row (position) of the rod nearest to *anchor* in its frame, within half a rod length.
 
+    Within 10 px where rods have no ``length``, as in tracks of other tools.
+
     Parameters
     ----------
     rods : DataFrame
-        ``frame``, ``x``, ``y``, ``length`` (px).
+        ``frame``, ``x``, ``y`` and, where known, ``length`` (px).
     anchor : Anchor
     what : str
         How an error calls what was looked for.
@@ -123,7 +128,7 @@ def nearest_rod(rods: pd.DataFrame, anchor: Anchor, what: str = "rod") -> int:
     here = rods.iloc[rows]
     distance = np.hypot(here["x"].to_numpy() - anchor.x, here["y"].to_numpy() - anchor.y)
     best = int(distance.argmin())
-    reach = _REACH_LENGTHS * float(here["length"].iloc[best])
+    reach = _REACH_LENGTHS * float(here["length"].iloc[best]) if "length" in here else _REACH_WITHOUT_SIZE_PX
     if distance[best] > reach:
         raise InputError(
             f"A {what} was expected {where}, within {reach:.1f} px; the nearest is {distance[best]:.1f} px away."
@@ -206,7 +211,9 @@ def _join(rods: Rods, correction: JoinTracks) -> Rods:
         )
     number = first if second < 0 else int(early["particle"].iloc[0])
     joined = pd.concat([early, late]).assign(particle=number)
-    joined = joined.sort_values("snr", ascending=False, kind="stable").drop_duplicates("frame")
+    if "snr" in joined:
+        joined = joined.sort_values("snr", ascending=False, kind="stable")
+    joined = joined.drop_duplicates("frame")
     rest = tracks[~tracks["particle"].isin([first, second])]
     marks = rods.marked.assign(particle=rods.marked["particle"].replace({first: number, second: number}))
     marks = marks.drop_duplicates(["particle", "mark"])
@@ -261,8 +268,8 @@ def _replace(rods: Rods, correction: ReplaceRod) -> Rods:
 
 def _typical_error_px(rods: Rods, particle: int | None) -> float:
     """Median localization error of a track; of all detections for a rod in none."""
-    own = rods.tracks.loc[rods.tracks["particle"] == particle, "localization_error"]
-    return float((rods.detections["localization_error"] if own.empty else own).median())
+    own = stated_error_px(rods.tracks)[rods.tracks["particle"] == particle]
+    return float((stated_error_px(rods.detections) if own.empty else own).median())
 
 
 def _with_rod(rods: Rods, rod: Rod, particle: int | None, typical_error_px: float) -> Rods:
@@ -312,7 +319,7 @@ def _mark_dirt(rods: Rods, particle: int) -> Rods:
 
 def _listed(marked: pd.DataFrame, track: pd.DataFrame, mark: str, drift: StageDrift | None = None) -> pd.DataFrame:
     """Add a row that sums up *track* to the table of marked particles."""
-    stated = float(np.sqrt((track["localization_error"] ** 2).mean()))
+    stated = float(np.sqrt((known_error_px(track) ** 2).mean()))
     row = {
         "particle": track["particle"].iloc[0],
         "mark": mark,

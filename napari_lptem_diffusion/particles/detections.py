@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_lptem_diffusion.particles.error_scale import ErrorScale, stated_errors
 from napari_lptem_diffusion.particles.field import Field
 from napari_lptem_diffusion.particles.pose_fit import Fit
 from napari_lptem_diffusion.particles.priors import (
@@ -47,7 +48,7 @@ COLUMNS: dict[str, str] = {
 """Columns of the table of detections with their types."""
 
 
-def detections_table(fit: Fit, frame: int, field: Field, texture: float) -> pd.DataFrame:
+def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: ErrorScale) -> pd.DataFrame:
     """Return fitted rods as a table with the columns of `COLUMNS`, in px of the movie.
 
     Parameters
@@ -58,17 +59,17 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float) -> pd.D
     field : Field
     texture : float
         By how much film and dirt raise the noise at rod scale; the signal to noise is lowered by it.
+    scale : ErrorScale
+        What the covariance of the fit leaves out.
     """
     p, covariance, bin_px = fit.parameters, fit.covariance, field.bin_px
-    axis = np.stack([np.cos(p[:, ANGLE]), np.sin(p[:, ANGLE])], axis=1)
-    side = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
-    plane = covariance[:, :2, :2]
-    along, across = (np.sqrt(np.einsum("ni,nij,nj->n", v, plane, v)) * bin_px for v in (axis, side))
+    along, across, angle = scale.factors(fit.snr) * stated_errors(fit)
+    along, across = along * bin_px, across * bin_px
     length, width, blur = np.exp(p[:, SIZE].T) * bin_px
     length_error, width_error, blur_error = np.sqrt(np.einsum("nii->in", covariance)[SIZE]) * (length, width, blur)
     grey_per_amplitude, absorbable = _grey_scales(p, field)
     columns = {
-        "frame": np.full(len(p), frame),
+        "frame": np.full(len(p), frame, dtype=np.int64),
         "x": (p[:, X] + 0.5) * bin_px - 0.5,
         "y": (p[:, Y] + 0.5) * bin_px - 0.5,
         "angle_deg": np.degrees(p[:, ANGLE]) % 180 % 180,
@@ -80,13 +81,13 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float) -> pd.D
         "localization_error": np.sqrt((along**2 + across**2) / 2),
         "localization_error_along": along,
         "localization_error_across": across,
-        "angle_error_deg": np.minimum(np.degrees(np.sqrt(covariance[:, ANGLE, ANGLE])), _LARGEST_ANGLE_ERROR_DEG),
+        "angle_error_deg": np.minimum(np.degrees(angle), _LARGEST_ANGLE_ERROR_DEG),
         "length_error": length_error,
         "width_error": width_error,
         "blur_error": blur_error,
         "visible": fit.visible,
     }
-    return pd.DataFrame(columns).astype(COLUMNS)
+    return pd.DataFrame(columns)
 
 
 def parameters_of(rods: pd.DataFrame, field: Field) -> Matrix:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from napari_lptem_diffusion.particles.detections import (
     parameters_of,
     size_priors_of,
 )
+from napari_lptem_diffusion.particles.error_scale import NO_EXCESS, ErrorScale, measure_error_scale
 from napari_lptem_diffusion.particles.field import Field, Frames
 from napari_lptem_diffusion.particles.filter_bank import Candidates, FilterBank
 from napari_lptem_diffusion.particles.frame_pool import over_frames
@@ -45,6 +46,8 @@ class Detector:
         1 or 2.
     prior : Prior
         The size of the rods (px of the grid of the fit) and how much it varies.
+    error_scale : ErrorScale
+        By how much the errors of faint rods exceed what the curvature of the fit states.
     """
 
     settings: DetectionSettings
@@ -52,6 +55,7 @@ class Detector:
     bank: FilterBank
     coarsening: int
     prior: Prior
+    error_scale: ErrorScale = NO_EXCESS
 
     @property
     def measured(self) -> dict[str, float]:
@@ -68,7 +72,14 @@ class Detector:
             * self.field.bin_px,
             "texture": self.bank.texture,
             "detection_bin_px": float(self.field.bin_px * self.coarsening),
+            "rods_are_dark": float(self.field.sign < 0),
         }
+
+    def with_error_scale(self) -> Detector:
+        """Return the detector with its `error_scale` measured on simulated rods; about half a second."""
+        threshold = self.settings.threshold_sigma * self.bank.texture
+        scale = measure_error_scale(self.fit, self.prior, self.field.noise.correlation, threshold)
+        return replace(self, error_scale=scale)
 
     def find(self, image: NDArray[np.generic], frame: int) -> pd.DataFrame:
         """Find the rods of one frame.
@@ -91,7 +102,7 @@ class Detector:
 
     def fit(self, normal: Array) -> Fit | None:
         """Find rods in a normalised frame; None where nothing stands out."""
-        start = self._start(normal)
+        start = self.start(normal)
         if not len(start):
             return None
         fit = self.refit(normal, start, self.prior.of_rods(len(start)))
@@ -122,7 +133,7 @@ class Detector:
 
     def table(self, fit: Fit, frame: int) -> pd.DataFrame:
         """Return fitted rods in px of the movie, columns as in `detections.COLUMNS`."""
-        return detections_table(fit, frame, self.field, self.bank.texture)
+        return detections_table(fit, frame, self.field, self.bank.texture, self.error_scale)
 
     def parameters(self, rods: pd.DataFrame) -> Matrix:
         """Return the parameters of the fit, (rods, 8), of rods in a table of detections."""
@@ -190,8 +201,8 @@ class Detector:
         """Return a normalised frame without these rods."""
         return normal - rods_image(normal.shape, rods, self.prior.shape.reach) if len(rods) else normal
 
-    def _start(self, normal: Array) -> Matrix:
-        """Candidates as parameters to start the fit from."""
+    def start(self, normal: Array) -> Matrix:
+        """Return where the filter sees rods in a normalised frame, (found, 8) parameters to start `refit` from."""
         coarse = coarsen(normal, self.coarsening)
         return self._as_start(self.bank.candidates(coarse, self.settings.threshold_sigma, _MOST_PER_TILE))
 

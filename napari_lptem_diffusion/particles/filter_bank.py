@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class FilterBank:
     texture : float
         Standard deviation of the response in frames without rods: 1 where there is only noise, more where
         film and dirt add to it.
+    spectra : dict
+        Spectra of the kernels by the shape of the grid, kept as they are needed.
     """
 
     shape: RodShape
@@ -58,6 +60,7 @@ class FilterBank:
     overlaps: Array
     unit_response: float
     texture: float = 1.0
+    spectra: dict[tuple[int, int], NDArray[np.complex64]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reach(self) -> int:
@@ -77,13 +80,18 @@ class FilterBank:
         ndarray
             (angles, y, x). Near the border the part of the rod in view counts.
         """
-        shape = [fft.next_fast_len(n + 2 * self.reach, real=True) for n in image.shape]
-        spectrum = fft.rfft2(image, shape)
-        kernels = np.conj(fft.rfft2(self.kernels, shape))
-        full = fft.irfft2(spectrum * kernels, shape)
-        # A kernel is stored from its corner: its centre is at (reach, reach), so the answer is shifted back.
-        full = np.roll(full, (self.reach, self.reach), axis=(1, 2))
+        rows, columns = (fft.next_fast_len(n + 2 * self.reach, real=True) for n in image.shape)
+        spectrum = fft.rfft2(image, (rows, columns)) * self._spectrum((rows, columns))
+        full = fft.irfft2(spectrum, (rows, columns), overwrite_x=True)
         return np.ascontiguousarray(full[:, : image.shape[0], : image.shape[1]], dtype=np.float32)
+
+    def _spectrum(self, shape: tuple[int, int]) -> NDArray[np.complex64]:
+        """Spectra of the filters on a grid of *shape*, centred on its corner; computed once."""
+        if shape not in self.spectra:
+            padded = np.zeros((len(self.kernels), *shape), dtype=np.float32)
+            padded[:, : self.kernels.shape[1], : self.kernels.shape[2]] = self.kernels
+            self.spectra[shape] = np.conj(fft.rfft2(np.roll(padded, (-self.reach, -self.reach), axis=(1, 2))))
+        return self.spectra[shape]
 
     def candidates(self, image: Array, threshold: float, most: int) -> Candidates:
         """Find peaks above *threshold*, subtracting each rod before the next is sought (CLEAN).
@@ -187,9 +195,16 @@ class FilterBank:
 
 
 def build_filter_bank(shape: RodShape, noise: NoiseCorrelation) -> FilterBank:
-    """Build the matched filters of *shape* (px of the image they will run on) for noise of the given correlation.
+    """Build the matched filters of *shape* (px of the image they will run on) for noise of the given correlation."""
+    angles, kernels, templates = matched_kernels(shape, noise)
+    unit_response = float((kernels * templates).sum(axis=(1, 2)).mean())
+    return FilterBank(shape, angles, kernels.astype(np.float32), _overlaps(kernels, templates), unit_response)
 
-    The filter is the template over the noise power, without its mean; normalised by the noise that it lets through.
+
+def matched_kernels(shape: RodShape, noise: NoiseCorrelation) -> tuple[NDArray[np.float64], Array, Array]:
+    """Return evenly spaced angles and at each the whitened filter and the image of a rod, (angles, y, x).
+
+    The filter is the image over the noise power, without its mean; normalised by the noise that it lets through.
     """
     elongation = max(shape.length / max(shape.width, 1e-6), 1)
     count = int(np.clip(2 * round(2 * elongation + 1), 4, 24)) if elongation > 1.05 else 1
@@ -205,9 +220,7 @@ def build_filter_bank(shape: RodShape, noise: NoiseCorrelation) -> FilterBank:
     spectrum = fft.rfft2(templates) / power
     spectrum[:, 0, 0] = 0
     spectrum /= np.sqrt(_inner(spectrum * power, spectrum, 2 * n + 1))[:, None, None]
-    kernels = fft.irfft2(spectrum, templates.shape[1:])
-    unit_response = float((kernels * templates).sum(axis=(1, 2)).mean())
-    return FilterBank(shape, angles, kernels.astype(np.float32), _overlaps(kernels, templates), unit_response)
+    return angles, fft.irfft2(spectrum, templates.shape[1:]), templates
 
 
 def _inner(first: NDArray[np.complex128], second: NDArray[np.complex128], columns: int) -> NDArray[np.float64]:

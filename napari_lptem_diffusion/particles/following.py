@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,12 +13,16 @@ from napari_lptem_diffusion.particles.detections import COLUMNS
 from napari_lptem_diffusion.particles.detector import Detector
 from napari_lptem_diffusion.particles.field import Frames
 from napari_lptem_diffusion.particles.linking import link
-from napari_lptem_diffusion.particles.rigid_shape import SIZES, with_rigid_shapes
+from napari_lptem_diffusion.particles.rigid_shape import with_rigid_shapes
 from napari_lptem_diffusion.particles.second_look import look_again
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import LinkingSettings
 
 _SAME_PLACE_WIDTHS = 0.5
+_FAINT_SNR = 6.5
+_FAINT_THRESHOLD_SIGMA = 4.0
+_MOST_LOOKS = 3
+_MANY_MORE = 0.05
 
 
 def follow(
@@ -28,6 +34,10 @@ def follow(
     should_stop: ShouldStop | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Follow the rods of a movie: `link`, `look_again`, `link`, and one size for each rod.
+
+    Where the rods hardly stand out (median signal to noise below 6.5) they are detected anew at 4 standard deviations
+    of the noise: false ones, of which there are many then, do not make tracks, and a rod that was missed in every
+    other frame does. As long as a look finds 5 % more, another one follows, at most three.
 
     Parameters
     ----------
@@ -53,12 +63,21 @@ def follow(
         If *should_stop* answered True.
     """
     settings = settings or LinkingSettings()
-    first = link(detections, settings, progress, should_stop)
-    if first.empty:
-        return detections, first
-    seen = look_again(movie, detector, first, settings.memory_frames, progress, should_stop)
-    tracks = with_rigid_shapes(link(seen, settings, progress, should_stop), detector)
-    loose = pd.concat([_others(detections, first), _others(seen.dropna(subset=SIZES), tracks)])
+    if len(detections) and detections["snr"].median() < _FAINT_SNR:
+        lower = min(_FAINT_THRESHOLD_SIGMA, detector.settings.threshold_sigma)
+        detector = replace(detector, settings=detector.settings.model_copy(update={"threshold_sigma": lower}))
+        detections = detector.detect(movie, progress, should_stop)
+    tracks = link(detections, settings, progress, should_stop)
+    loose = _others(detections, tracks)
+    for _ in range(_MOST_LOOKS if len(tracks) else 0):
+        before = len(tracks)
+        seen = look_again(movie, detector, tracks, settings.memory_frames, progress, should_stop)
+        tracks = link(seen, settings, progress, should_stop)
+        if len(tracks) < (1 + _MANY_MORE) * before:
+            break
+    if tracks.empty:
+        return detections, tracks
+    tracks = with_rigid_shapes(tracks, detector)
     found = pd.concat([tracks[list(COLUMNS)], loose[~_hidden_by(loose, tracks)]])
     return found.sort_values("frame", kind="stable", ignore_index=True), tracks
 

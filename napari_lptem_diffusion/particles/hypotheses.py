@@ -15,9 +15,9 @@ from napari_lptem_diffusion.particles.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_ODD_SIZE = 9.0
-_ODD_REST = 3.5
-_ODD_REST_SHARE = 0.15
+_ODD_SIZE = 6.0
+_ODD_REST = 4.0
+_ODD_REST_SHARE = 0.06
 _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
 _FIRST_STEPS, _LAST_STEPS = 4, 12
@@ -123,11 +123,12 @@ def odd_rods(fit: Fit, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool
     size = (along**2 / np.maximum(values, 0.1 * variance.min())).sum(axis=1)
 
     smooth = ndimage.gaussian_filter(rest, prior.shape.width / (2.5 * pixel), mode="nearest", truncate=3)
-    smooth /= 1.4826 * float(np.median(np.abs(smooth[::2, ::2]))) + 1e-9
+    noise = 1.4826 * float(np.median(np.abs(smooth[::2, ::2] - np.median(smooth[::2, ::2])))) + 1e-9
     half = int(np.ceil(0.75 * prior.shape.length / pixel))
     left = np.empty(len(off))
     for row, (x, y) in enumerate(np.rint((fit.parameters[:, [X, Y]] + 0.5) / pixel - 0.5).astype(int)):
-        left[row] = smooth[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1].max(initial=0)
+        around = smooth[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
+        left[row] = (around.max(initial=0) - pixel * fit.parameters[row, BACKGROUND]) / noise
     odd: NDArray[np.bool_] = (size > _ODD_SIZE) | (left > np.maximum(_ODD_REST, _ODD_REST_SHARE * fit.snr))
     return odd
 

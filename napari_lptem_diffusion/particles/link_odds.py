@@ -27,6 +27,7 @@ _LEAST_DISTINCTION = 0.05
 _DRIFT_OF_LOOKS = 0.05
 _WORST_LOOKS = -4.0
 _UNKNOWN = 1e-6
+_DOUBTFUL = 0.1
 _JUMPS = 0.02
 _LOST, _STAYS_LOST = 0.1, 0.8
 
@@ -88,6 +89,10 @@ class Sightings:
             self.looks[rows],
             self.count[rows],
         )
+
+    def doubting(self, rows: NDArray[np.bool_]) -> Sightings:
+        """Count the looks of these *rows* for a tenth: they are partly out of view."""
+        return replace(self, count=np.where(rows, _DOUBTFUL, 1.0) * self.count)
 
     def pooled(self, piece: Indices) -> Sightings:
         """Give every sighting the mean looks and the count of its *piece* (numbers from 0)."""
@@ -212,7 +217,7 @@ def odds_of_positions(detections: pd.DataFrame, sightings: Sightings, reach: flo
         Search range, px.
     """
     rows, others, distance = _mutual_neighbours(detections, reach)
-    density = _density(detections)
+    density = _density(detections, reach)
     step, seen = _FIRST_STEP * reach, 0.9
     if len(distance) >= _FEWEST:
         errors = sightings.variance[rows] + sightings.variance[others]
@@ -231,10 +236,10 @@ def odds_of_positions(detections: pd.DataFrame, sightings: Sightings, reach: flo
     return LinkOdds(step, _JUMP * reach, float(np.clip(seen, *_SEEN)), density, np.inf, nothing, nothing, nothing)
 
 
-def _density(detections: pd.DataFrame) -> float:
-    """Detections per px^2 in a typical frame."""
+def _density(detections: pd.DataFrame, reach: float) -> float:
+    """Detections per px^2 in a typical frame, which is taken to be as large as they show and at least twice *reach*."""
     frames = int(detections["frame"].iloc[-1] - detections["frame"].iloc[0]) + 1
-    side = max(float(np.ptp(detections[["x", "y"]].to_numpy(float), axis=0).max()), 1.0)
+    side = max(float(np.ptp(detections[["x", "y"]].to_numpy(float), axis=0).max()), 2 * reach, 1.0)
     return len(detections) / frames / side**2
 
 

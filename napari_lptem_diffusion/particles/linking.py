@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from napari_lptem_diffusion.errors import InputWarning
+from napari_lptem_diffusion.particles.chance import beyond_chance
 from napari_lptem_diffusion.particles.frame_links import (
     linked_by_odds,
     linked_by_trackpy,
@@ -22,7 +23,7 @@ from napari_lptem_diffusion.particles.frame_links import (
 from napari_lptem_diffusion.particles.joining import joined
 from napari_lptem_diffusion.particles.link_odds import LinkOdds, Sightings, odds_of_positions
 from napari_lptem_diffusion.particles.meetings import untangled
-from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import LinkingSettings
 
 Floats = NDArray[np.float64]
@@ -33,6 +34,7 @@ _SHORTER = 0.9
 _SURE = 0.95
 _MEETING_LENGTHS = 1.5
 _HIDING_LENGTHS = 0.75
+_WHOLE = 0.9
 
 
 def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> float:
@@ -44,7 +46,7 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     Parameters
     ----------
     detections : DataFrame
-        ``frame``, ``x``, ``y``, ``length``.
+        ``frame``, ``x``, ``y`` and, where it is known, ``length`` (px).
     settings : LinkingSettings
 
     Returns
@@ -52,9 +54,10 @@ def search_range_px(detections: pd.DataFrame, settings: LinkingSettings) -> floa
     float
         px; the user's where there is one, shortened, with an `InputWarning`, where the rods are too dense for it.
     """
-    wanted = settings.search_range_px or _MOST_LENGTHS * _typical_length(detections) or 1.0
     if detections.empty:
-        return wanted
+        return settings.search_range_px or 1.0
+    widest = _MOST_LENGTHS * _typical_length(detections) or float(np.ptp(detections[["x", "y"]].to_numpy(float)))
+    wanted = settings.search_range_px or max(widest, 1.0)
     reach = _affordable(detections.sort_values("frame", kind="stable"), wanted)
     if settings.search_range_px is not None and reach < wanted:
         message = f"The rods are too dense to link over {wanted:.1f} px: a search range of {reach:.1f} px was used."
@@ -87,10 +90,10 @@ def link(
     Returns
     -------
     DataFrame
-        The detections that belong to a track of at least ``minimum_frames``, with ``particle`` as the first column
-        (0, 1, 2, ... in order of first appearance), sorted by particle and frame. ``link_confidence`` is the
-        probability of the link from the track's previous detection against the best alternative, 1 for a track's
-        first; ``merge_suspected`` says that another track is lost where this rod is seen.
+        The detections that belong to a track of at least ``minimum_frames`` that chance does not explain, with
+        ``particle`` as the first column (0, 1, 2, ... in order of first appearance), sorted by particle and frame.
+        ``link_confidence`` is the probability of the link from the track's previous detection against the best
+        alternative, 1 for a track's first; ``merge_suspected`` says that another track is lost where this rod is seen.
 
     Raises
     ------
@@ -145,15 +148,24 @@ def _followed(
     if ordered.empty:
         return np.empty(0, dtype=np.intp), sure
     reach = search_range_px(ordered, settings)
-    sightings, frame = Sightings.of(ordered), ordered["frame"].to_numpy().astype(np.intp)
+    frame, length = ordered["frame"].to_numpy().astype(np.intp), _typical_length(ordered)
+    sightings = Sightings.of(ordered).doubting(_cut(ordered))
     odds, links, confidence = _frame_to_frame(ordered, sightings, frame, reach, settings, progress, should_stop)
     sure[links[:, 1]] = confidence
+    report(progress, should_stop, 1, 2, "joining tracks")
     track, joints = joined(odds, sightings, frame, _pieces(len(ordered), links), reach, settings.memory_frames)
+    report(progress, should_stop, 2, 2, "joining tracks")
     track = _without_doubles(ordered, track)
-    track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * _typical_length(ordered))
+    track, meetings = untangled(odds, sightings, frame, track, _MEETING_LENGTHS * length)
     for row, value in [*joints.items(), *meetings.items()]:
         sure[row] = min(sure[row], value)
-    return track, sure
+    return np.where(beyond_chance(frame, sightings.xy, track, odds.density), track, -1), sure
+
+
+def _cut(ordered: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which rods are partly out of view."""
+    whole = ordered["visible"].to_numpy(float) if "visible" in ordered else np.ones(len(ordered))
+    return whole < _WHOLE
 
 
 def _frame_to_frame(

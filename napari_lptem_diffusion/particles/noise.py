@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,14 @@ from scipy import fft, ndimage
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _TILE = 16
-_LAGS = 4
+_LAGS = (4, 8, 16)
+_UNCORRELATED = 0.005
+_SHARED_OFFSET = 0.05
+_FARTHEST_LAG = 64
+_STRETCH = 8
+_ALIKE = 2.0
+_LEAST_POWER = 0.2
+_DYNAMIC_RANGE = 0.03
 _FEWEST_TILES = 30
 _LOUD = 4.5
 
@@ -61,11 +69,12 @@ class NoiseCorrelation:
         kernel = np.zeros(shape)
         rows, columns = np.arange(-keep_y, keep_y + 1), np.arange(-keep_x, keep_x + 1)
         kernel[np.ix_(rows, columns)] = self.autocorrelation[np.ix_(rows + lags_y, columns + lags_x)]
-        power: Array = np.maximum(fft.rfft2(kernel).real, 0.2).astype(np.float32)
-        return power
+        power = fft.rfft2(kernel).real
+        positive: Array = np.maximum(power, max(_LEAST_POWER, _DYNAMIC_RANGE * power.max())).astype(np.float32)
+        return positive
 
     def at_rod_scale(self, reach: int) -> float:
-        """Noise power at the longest wave in a window of ``2 * reach + 1`` px, without row noise."""
+        """Noise power at the longest wave in a window of ``2 * reach + 1`` px."""
         return float(self.power((2 * reach + 1, 2 * reach + 1))[0, 1])
 
     def coarsened(self) -> NoiseCorrelation:
@@ -79,10 +88,20 @@ class NoiseCorrelation:
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of a pixel and of its neighbours together."""
+    """Noise of a pixel and of its neighbours together.
+
+    Attributes
+    ----------
+    variance : VarianceModel
+    correlation : NoiseCorrelation
+        Without the offsets.
+    offsets : tuple of bool
+        Whether the pixels of each row, and those of each column, share an offset that is to be taken off a frame.
+    """
 
     variance: VarianceModel
     correlation: NoiseCorrelation
+    offsets: tuple[bool, bool] = (False, False)
 
     def binned(self, bin_px: int) -> Noise:
         """Noise of pixels averaged over *bin_px* x *bin_px* (a power of two)."""
@@ -90,7 +109,7 @@ class Noise:
         while bin_px > 1:
             coarse = noise.correlation.coarsened().autocorrelation
             centre = float(coarse[coarse.shape[0] // 2, coarse.shape[1] // 2])
-            noise = Noise(noise.variance.scaled(centre / 4), NoiseCorrelation(coarse / centre))
+            noise = Noise(noise.variance.scaled(centre / 4), NoiseCorrelation(coarse / centre), noise.offsets)
             bin_px //= 2
         return noise
 
@@ -111,7 +130,7 @@ def fit_variance(means: Array, variances: Array, floor: float) -> VarianceModel:
         Variance below which the recording cannot be (rounding).
     """
     means, variances = means.astype(float), variances.astype(float)
-    typical = max(float(np.median(variances)), floor)
+    typical = max(float(np.median(variances)), floor) if len(variances) else floor
     constant = VarianceModel(typical, 0.0, max(floor, 0.05 * typical))
     model, doubt = constant, np.inf
     for _ in range(5):
@@ -145,24 +164,71 @@ def tile_means(image: Array) -> Array:
     return means
 
 
-def correlation(differences: list[Array]) -> NoiseCorrelation:
-    """Autocorrelation of noise from differences of consecutive normalised frames, (y, x) each.
+def correlation(differences: Sequence[Array]) -> tuple[NoiseCorrelation, float, float]:
+    """Autocorrelation of noise, and the share of its variance that is common to a row and to a column.
 
-    Tiles through which something moved are left out. Lags up to 4 px, and along a row all, for row noise.
+    Regions through which something moved are left out. The correlation reaches as far as there is any (4, 8 or 16 px).
+    What goes together along a row (a column) beyond that is its offset; where it is large it has to be taken off and
+    is not in the correlation, a small one of rows is left in it, over 64 px.
+
+    Parameters
+    ----------
+    differences : sequence of ndarray
+        (y, x) images of nothing but noise, such as differences of consecutive normalised frames.
     """
     quiet = [_quiet(difference) for difference in differences]
     total = sum(_autocovariance(np.where(q, d, np.float32(0))) for q, d in zip(quiet, differences, strict=True))
     count = sum(_autocovariance(q.astype(np.float32)) for q in quiet)
-    shape = differences[0].shape
-    lags_y, lags_x = min(_LAGS, (shape[0] - 1) // 2), min(64, (shape[1] - 1) // 2)
-    rows, columns = np.arange(-lags_y, lags_y + 1), np.arange(-lags_x, lags_x + 1)
-    covariance = np.asarray(total)[np.ix_(rows, columns)] / np.maximum(np.asarray(count)[np.ix_(rows, columns)], 1)
-    far = np.abs(columns) > _LAGS
-    row_noise = max(float(covariance[lags_y, far].mean()), 0.0) if far.any() else 0.0
-    covariance[:, far] = 0
-    covariance[lags_y, far] = row_noise
-    centre = covariance[lags_y, lags_x]
-    return NoiseCorrelation(covariance / centre if centre > 0 else _white())
+    covariance = np.asarray(total, dtype=float) / np.maximum(np.asarray(count, dtype=float), 1)
+    if covariance[0, 0] <= 0:
+        return NoiseCorrelation(_white()), 0.0, 0.0
+    covariance /= covariance[0, 0]
+    reach = [(n - 1) // 2 for n in differences[0].shape]
+    shares: list[float] = []
+    row_share = 0.0
+    beside = min(_LAGS[0], *reach)
+    for lines, most in ((covariance, reach[1]), (covariance.T, reach[0])):
+        far = slice(_LAGS[-1] + 1, min(_FARTHEST_LAG, most))
+        # What moved goes together along the lines beside, too; an offset does not.
+        share = float((lines[0, far] - lines[beside, far]).mean()) if far.stop > far.start else 0.0
+        row_share = share if not shares else row_share
+        shares.append(share if share > _SHARED_OFFSET else 0.0)
+    covariance[0] -= shares[0]
+    covariance[:, 0] -= shares[1]
+    covariance /= covariance[0, 0]
+    for lags in _LAGS:
+        edge = covariance[min(lags, reach[0]), : min(lags, reach[1]) + 1]
+        if abs(float(edge.mean())) < _UNCORRELATED:
+            break
+    rows, columns = (np.arange(-min(lags, n), min(lags, n) + 1) for n in reach)
+    near = covariance[np.ix_(rows, columns)]
+    if shares[0] > 0:
+        return NoiseCorrelation(near), shares[0], shares[1]
+    wide = min(_FARTHEST_LAG, reach[1]) - min(lags, reach[1])
+    whole = np.pad(near, [(0, 0), (wide, wide)])
+    middle = whole[len(rows) // 2]
+    middle[:wide] = middle[len(middle) - wide :] = max(row_share, 0.0)
+    return NoiseCorrelation(whole), 0.0, shares[1]
+
+
+def without_offsets(image: Array, rows: bool, columns: bool) -> Array:
+    """Return a normalised *image* (y, x) without the offset that each row, and each column, has in common."""
+    if rows:
+        image = image - _common(image)[:, None]
+    if columns:
+        image = image - _common(image.T)[None, :]
+    return image
+
+
+def _common(image: Array) -> Array:
+    """Offset of each row: the mean of its stretches that are alike, so that rods do not count."""
+    count = max(image.shape[1] // _STRETCH, 1)
+    stretches = image[:, : count * (image.shape[1] // count)].reshape(len(image), count, -1).mean(axis=2)
+    middle = np.median(stretches, axis=1, keepdims=True)
+    deviation = np.abs(stretches - middle)
+    alike = deviation <= _ALIKE * 1.4826 * np.median(deviation)
+    offset: Array = (stretches * alike).sum(axis=1) / np.maximum(alike.sum(axis=1), 1)
+    return offset
 
 
 def _white() -> Matrix:
@@ -177,7 +243,7 @@ def _quiet(difference: Array) -> NDArray[np.bool_]:
 
 
 def _autocovariance(image: NDArray[np.floating]) -> Matrix:
-    shape = [fft.next_fast_len(n + 65, real=True) for n in image.shape]
-    spectrum = fft.rfft2(image.astype(float), shape)
+    shape = [fft.next_fast_len(n + _FARTHEST_LAG, real=True) for n in image.shape]
+    spectrum = fft.rfft2(image, shape)
     result: Matrix = fft.irfft2(np.abs(spectrum) ** 2, shape)
     return result

@@ -15,13 +15,15 @@ from napari_lptem_diffusion.particles.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_STEPS = 8
+_FIRST_STEPS, _LAST_STEPS = 3, 8
 _ROUNDS = 2
 _ROUNDS_WITH_NEIGHBOURS = 3
-_SETTLED = 0.01
+_SETTLED = 0.02
 """A step that promises to lower the squares by less than this, in units of the noise, is the last."""
 _NO_BACKGROUND = 1e6
 """Precision that keeps all backgrounds of a group but the first at 0."""
+_LEAST_KNOWN = 1e-8
+"""Precision that everything has, so that a rod without a pixel in the frame has an error, and a large one."""
 _LARGEST_STEP = np.array([2.0, 2.0, 0.35, 1e3, 1e3, 0.3, 0.3, 0.5])
 
 
@@ -94,12 +96,13 @@ def fit_rods(
         for size in sorted({len(group) for group in groups})
     ]
     neighbours = windows_overlap(start, groups, 2 * reach)
-    for _ in range(_ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS):
+    rounds = _ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS
+    for steps in [_FIRST_STEPS] * (rounds - 1) + [_LAST_STEPS]:
         drawn = _drawn(image.shape, batches) if neighbours else None
         for batch in batches:
             batch.windows.weigh(batch.parameters, batch.variance_gain)
             data = batch.windows.data if drawn is None else _without_others(batch, drawn)
-            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, _STEPS)
+            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, steps)
     return _joined(len(start), batches, [_with_errors(batch, noise, level) for batch in batches])
 
 
@@ -218,19 +221,18 @@ def _without_others(batch: _Batch, drawn: Array) -> Array:
 def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
     windows, parameters = batch.windows, batch.parameters
     _, jacobian = windows.linearise(windows.data, parameters)
-    known = _diagonal(batch.priors.precision)
-    curvature, _ = normal_equations(jacobian[:, 0], jacobian, level)
-    curvature += known
+    flat = jacobian.reshape(*jacobian.shape[:2], -1).astype(float)
+    known = _diagonal(batch.priors.precision + _LEAST_KNOWN)
+    curvature = flat @ flat.transpose(0, 2, 1) / level + known
     spread = _noise_through(jacobian, noise) / level**2 + known
-    inverse = np.linalg.inv(curvature + 1e-9 * np.eye(curvature.shape[1]))
-    covariance = inverse @ spread @ inverse
+    inverse = np.linalg.inv(curvature)
+    covariance = inverse @ spread @ inverse.transpose(0, 2, 1)
 
     columns = np.arange(parameters.shape[1])
     free = columns[(columns % 8 == AMPLITUDE) | (columns % 8 == BACKGROUND)]
     pair = np.ix_(range(len(parameters)), free, free)
-    given_pose = np.linalg.inv(curvature[pair] + 1e-9 * np.eye(len(free)))
+    given_pose = np.linalg.inv(curvature[pair])
     amplitude_error = np.sqrt(np.einsum("nii->ni", given_pose @ spread[pair] @ given_pose)[:, free % 8 == AMPLITUDE])
-    amplitude_error[amplitude_error == 0] = np.inf  # no pixel of it is in the frame
     whole = windows.rods(parameters)
     visible = (whole * windows.inside[:, None]).sum(axis=(2, 3)) / np.maximum(whole.sum(axis=(2, 3)), 1e-9)
     rods = range(parameters.shape[1] // 8)
@@ -249,8 +251,8 @@ def _noise_through(jacobian: Array, noise: NoiseCorrelation) -> Matrix:
     power = noise.power((rows, columns)) / np.float32(rows * columns)
     power[:, 1 : (columns + 1) // 2] *= 2  # each stands for its mirror image, which the half spectrum leaves out
     spectrum = (fft.rfft2(jacobian, (rows, columns)) * np.sqrt(power)).reshape(*jacobian.shape[:2], -1)
-    flat = spectrum.view(np.float32)
-    through: Matrix = (flat @ flat.transpose(0, 2, 1)).astype(float)
+    flat = spectrum.view(np.float32).astype(float)
+    through: Matrix = flat @ flat.transpose(0, 2, 1)
     return through
 
 

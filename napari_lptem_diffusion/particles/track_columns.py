@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -110,7 +110,10 @@ def suggest_columns(header: Sequence[str], sample: NDArray[np.float64]) -> Colum
     if error is not None and unit_of(header[error]) not in (unit, ""):
         error = None
     radians = angle is not None and (unit_of(header[angle]) == "rad" or _key(header[angle]) in _IN_RADIANS)
-    name: Callable[[int | None], str | None] = lambda place: None if place is None else header[place]  # noqa: E731
+
+    def name(place: int | None) -> str | None:
+        return None if place is None else header[place]
+
     return ColumnMap(
         x=header[x],
         y=header[y],

@@ -16,11 +16,10 @@ from napari_lptem_diffusion.movie import Calibration
 from napari_lptem_diffusion.movie.units import nm_per, seconds_per
 from napari_lptem_diffusion.particles.track_columns import ROLES, ColumnMap, suggest_columns
 from napari_lptem_diffusion.particles.track_mat import read_mat_table
-from napari_lptem_diffusion.particles.track_text import TextTable, peek, to_numbers
+from napari_lptem_diffusion.particles.track_text import peek, to_numbers
 from napari_lptem_diffusion.particles.track_xml import read_trackmate_xml
 
 Columns = ColumnMap | Mapping[str, str]
-TRACK_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".xml", ".mat")
 _NO_TRACK = ("", "nan", "none", "na", "null", "ø")
 _TIME_TOLERANCE = 0.2
 """Of the frame interval: stamps in whole milliseconds pass at 80 frames/s, a lost frame does not."""
@@ -119,12 +118,6 @@ def open_tracks(
     if raw.table.empty:
         raise InputError(f"{path.name} holds no track.")
     return _tracks(raw, path.name, taken, pixel_size_nm, frame_interval_s)
-
-
-def header_and_guess(path: str | Path) -> tuple[TextTable, ColumnMap | None]:
-    """Return the start of a table in text and what its columns are taken for, to be shown before it is read."""
-    text = peek(Path(path))
-    return text, suggest_columns(text.header, text.sample)
 
 
 def _from_xml(path: Path) -> _Raw:

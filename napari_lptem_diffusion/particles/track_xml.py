@@ -150,17 +150,17 @@ def _gathered(path: Path) -> _Model:
             if tag in ("Model", "ImageData"):
                 model.attributes |= said
             elif tag == "Track":
-                track = int(said["TRACK_ID"])
+                track = _whole(said["TRACK_ID"])
             elif tag == "FilteredTracks":
                 model.shown = set()
             continue
         if tag == "Spot":
             known = {name: float(said[key]) for key, name in _SPOT_COLUMNS.items() if key in said}
-            model.spots[int(said["ID"])] = known
+            model.spots[_whole(said["ID"])] = known
         elif tag == "Edge":
-            model.edges[track].append((int(said["SPOT_SOURCE_ID"]), int(said["SPOT_TARGET_ID"])))
+            model.edges[track].append((_whole(said["SPOT_SOURCE_ID"]), _whole(said["SPOT_TARGET_ID"])))
         elif tag == "TrackID" and model.shown is not None:
-            model.shown.add(int(said["TRACK_ID"]))
+            model.shown.add(_whole(said["TRACK_ID"]))
         element.clear()
     return model
 
@@ -207,6 +207,11 @@ def _pieces(edges: Iterable[tuple[int, int]], spots: dict[int, dict[str, float]]
             at = followers[at]
         chains.append(chain)
     return chains
+
+
+def _whole(text: str) -> int:
+    """Old files write whole numbers as 12.0."""
+    return int(float(text))
 
 
 def _positive(text: str | None) -> float | None:

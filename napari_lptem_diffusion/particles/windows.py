@@ -13,6 +13,7 @@ from napari_lptem_diffusion.particles.priors import AMPLITUDE, ANGLE, BACKGROUND
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _LEAST_VARIANCE = np.float32(0.1)
+_PIXEL_VARIANCE = np.float32(1 / 12)
 
 
 class Windows:
@@ -106,7 +107,7 @@ class Windows:
         jacobian[:, :, BACKGROUND] = self.weight[:, None]
         jacobian[:, :, LENGTH] = strength * (length * image.by_length)
         jacobian[:, :, WIDTH] = strength * (width * image.by_width)
-        jacobian[:, :, BLUR] = strength * (blur * image.by_blur)
+        jacobian[:, :, BLUR] = strength * ((blur - _PIXEL_VARIANCE / blur) * image.by_blur)
         background = parameters[:, BACKGROUND::8].sum(axis=1)[:, None, None].astype(np.float32)
         residual = (data - signal - background) * self.weight
         return residual, jacobian.reshape(len(data), parameters.shape[1], *data.shape[1:])
@@ -128,8 +129,9 @@ def _per_rod(parameters: Matrix, column: int) -> Array:
 
 
 def _size(parameters: Matrix) -> tuple[Array, Array, Array]:
+    """Length, width and blur of the image, to which the square of a pixel adds."""
     length, width, blur = (np.exp(_per_rod(parameters, column)) for column in (LENGTH, WIDTH, BLUR))
-    return length, width, blur
+    return length, width, np.sqrt(blur * blur + _PIXEL_VARIANCE)
 
 
 def _combined(signals: Array, absorption: Matrix) -> tuple[Array, Array]:

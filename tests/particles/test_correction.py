@@ -366,6 +366,23 @@ def test_the_drift_follows_what_becomes_of_the_stuck_particle():
     assert "drift_x" not in gone.tracks
 
 
+def test_tracks_of_other_tools_have_no_more_than_places():
+    drift, rods = with_stuck_particle()
+    tracks = rods.tracks[["particle", "frame", "x", "y"]]
+    bare = replace(rods, tracks=tracks, detections=tracks.drop(columns="particle"))
+    marked = apply_correction(MarkStuck(track=anchor(5, tracks=tracks)), bare)
+    row = marked.marked.iloc[0]
+    assert abs(row["localization_error_measured"] - 0.3) < 4 * row["localization_error_measured_error"]
+    assert np.corrcoef(marked.tracks.set_index("particle").loc[5, "drift_y"], drift[:, 1])[0, 1] > 0.9
+    assert without_drift(marked.tracks)["localization_error"].isna().all()
+    split = apply_correction(SplitTrack(track=anchor(0, tracks=tracks), first_frame=20), bare)
+    parts = [anchor(particle, tracks=split.tracks) for particle in (0, 6)]
+    joined = apply_correction(JoinTracks(track=parts[0], other=parts[1]), split)
+    pd.testing.assert_frame_equal(joined.tracks, tracks)
+    added = apply_correction(AddRod(rod=drawn(GAP_FRAMES[1]), track=anchor(GAP_PARTICLE, tracks=tracks)), bare)
+    assert list(added.tracks.columns) == ["particle", "frame", "x", "y", "found_by"]
+
+
 def test_a_particle_seen_too_shortly_measures_no_drift():
     short = apply_correction(SplitTrack(track=anchor(4), first_frame=45), RODS)
     with pytest.raises(InputError, match="Particle 4 is seen in 5 frames"):

@@ -311,7 +311,7 @@ def test_trackmate_model_that_splits_is_cut_and_hidden_tracks_stay_out(tmp_path)
 
 def test_trackmate_model_keeps_gaps_and_numbers(tmp_path):
     spots = spot(1, 2, 10, 20) + spot(2, 3, 11, 21) + spot(3, 7, 12, 22)
-    path = write(tmp_path, model_xml(spots, edges(3, (2, 3), (1, 2)), '<TrackID TRACK_ID="3"/>'), "model.xml")
+    path = write(tmp_path, model_xml(spots, edges(3, (2, 3), (1, 2)), '<TrackID TRACK_ID="3.0"/>'), "model.xml")
     found = read_tracks(path)
     assert found.to_dict("list") == {"particle": [3, 3, 3], "frame": [2, 3, 7], "x": [20, 22, 24], "y": [40, 42, 44]}
 

@@ -1,0 +1,356 @@
+"""Conditions side by side: how the motion of the particles of many movies depends on dose rate, buffer or coating."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.export.comparison_figures import comparison_figure, save_publication_figure
+from napari_lptem_diffusion.export.folder import staged
+from napari_lptem_diffusion.export.provenance import software_versions
+from napari_lptem_diffusion.export.tables import write_csv
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+
+Floats = NDArray[np.float64]
+_K_UNITS = {"k_fbm": ("um2_per_s_alpha", "px2_per_frame_alpha"), "k_ctrw": ("um2_per_s", "px2_per_frame")}
+_BOUNDS = {"mixing_ratio": (0.0, 1.0), "alpha_fbm": (0.0, 2.0), "alpha_ctrw": (0.0, 1.0)}
+QUANTITIES = (*_BOUNDS, *_K_UNITS)
+LEFT_OUT = ("immobile", "not_judged", "no_mixture")
+"""Why a particle is not compared."""
+REPLICATES = 2000
+_TO_SIGMA = 1.6448536269514722
+"""Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
+_FEW_MOVIES = 4
+_WIDEST = 0.7
+"""Of the range of a quantity: a wider 90 % interval is little more than the prior, whose own is 0.9 of it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What several exports say of several conditions.
+
+    Attributes
+    ----------
+    condition_name : str
+        What the labels are, such as "Dose rate (e/Å²/s)".
+    particles : DataFrame
+        Every particle: ``condition``, ``movie``, ``particle``, ``frames``, ``status`` ("compared", "immobile",
+        "not_judged" or "no_mixture") and the quantities with ``_low`` and ``_high``.
+    conditions : DataFrame
+        One row per condition: ``condition``, ``n_movies``, ``n_particles`` and how many of these are ``n_compared``,
+        ``n_immobile``, ``n_not_judged`` and ``n_no_mixture``.
+    table : DataFrame
+        One row per condition and quantity: ``condition``, ``quantity``, ``unit``, ``n_movies``, ``n_particles``,
+        ``n_unknown`` (compared particles about whose quantity nothing is known, which do not count), ``median``,
+        ``low``, ``high`` (central 90 % interval of the median).
+    notes : tuple of str
+        What limits the comparison.
+    """
+
+    condition_name: str
+    particles: pd.DataFrame
+    conditions: pd.DataFrame
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def compare(
+    labels: Mapping[Path, str],
+    condition_name: str = "Condition",
+    largest_mismatch: float = 0.5,
+    replicates: int = REPLICATES,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Comparison:
+    """Compare the particles of several exports.
+
+    The median of each condition is that of the estimates of its particles, all movies together. Its interval comes
+    from a hierarchical bootstrap: movies are drawn anew, then the particles of each, then the value of each particle
+    from its own interval. Of n movies n - 1 are drawn, which keeps the variance between few movies unbiased
+    (J. N. K. Rao and C. F. J. Wu, J. Am. Stat. Assoc. 83, 231, 1988). The spread of the drawn medians is laid around
+    the median of the estimates. An exponent counts with the share of the motion that its part carries. A particle
+    whose interval is as wide as the prior does not count: the median of many such is the prior's, not the particles'.
+
+    Parameters
+    ----------
+    labels : mapping of Path to str
+        The condition of each folder that an analysis was exported to. If all are numbers, so is the axis.
+    condition_name : str
+    largest_mismatch : float
+        Particles with a higher ``model_mismatch`` are not compared; 0 to 1.
+    replicates : int
+    progress, should_stop : callable, optional
+
+    Warns
+    -----
+    InputWarning
+        If a condition has few movies, a movie is there twice, networks differ, or K cannot be compared.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no export or there is none.
+    Stopped
+        If *should_stop* answered True.
+    """
+    if not labels:
+        raise InputError("No folder was given; folders of exported analyses were expected.")
+    movies = _names(list(labels))
+    read = [_summary(folder).assign(movie=movies[folder], condition=label) for folder, label in labels.items()]
+    units, notes = _shared_units(read)
+    notes = [*_cautions(labels), *notes]
+    columns = ["condition", "movie", "particle", "frames", "status"]
+    columns += [f"{name}{end}" for name in units for end in ("", "_low", "_high")]
+    particles = pd.concat(
+        [summary.assign(status=_status(summary, largest_mismatch))[columns] for summary in read], ignore_index=True
+    )
+    conditions = pd.DataFrame([_counts(particles, label) for label in _order(labels.values())])
+    compared = particles[particles["status"] == "compared"]
+    rows: list[dict[str, Any]] = []
+    for name, unit in units.items():
+        for label in conditions["condition"]:
+            report(progress, should_stop, len(rows), len(units) * len(conditions), "compare")
+            own = compared[compared["condition"] == label]
+            found = interval_of_median(own, name, zlib.crc32(f"{label}|{name}".encode()), replicates)
+            rows.append({"condition": label, "quantity": name, "unit": unit, **found})
+    few = conditions[conditions["n_movies"] < _FEW_MOVIES]
+    notes += [_said_of(*row) for row in few[["condition", "n_movies"]].itertuples(index=False, name=None)]
+    for note in notes:
+        warnings.warn(note, InputWarning, stacklevel=2)
+    return Comparison(condition_name, particles, conditions, pd.DataFrame(rows), tuple(notes))
+
+
+def labels_of(folders: Sequence[Path], said: Mapping[str, str]) -> dict[Path, str]:
+    """Return the condition of each folder.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    said : mapping of str to str
+        Label by the folder's name, or by its path as it was given; if empty, each folder is its own condition.
+
+    Raises
+    ------
+    InputError
+        If a folder is named twice or has no label, or a label is for no folder.
+    """
+    if twice := [folder for number, folder in enumerate(folders) if folder.resolve() in _resolved(folders[:number])]:
+        raise InputError(f"{twice[0]} was given twice.")
+    keys = {folder: [key for key in (str(folder), folder.resolve().name) if key in said] for folder in folders}
+    used = {key for found in keys.values() for key in found}
+    if unused := [key for key in said if key not in used]:
+        raise InputError(f"A condition was given for {unused[0]!r}, which is none of the folders.")
+    if said and (bare := [folder for folder, found in keys.items() if not found]):
+        raise InputError(f"{bare[0]} has no condition; one was expected for each folder, or for none.")
+    names = _names(folders)
+    return {folder: said[found[0]] if found else names[folder] for folder, found in keys.items()}
+
+
+def _resolved(folders: Sequence[Path]) -> set[Path]:
+    return {folder.resolve() for folder in folders}
+
+
+def save_comparison(comparison: Comparison, folder: str | Path, overwrite: bool = False) -> Path:
+    """Write the tables and the figure of *comparison* into *folder*, all or nothing; see docs/compare.md.
+
+    Raises
+    ------
+    InputError
+        If *folder* is not empty and *overwrite* is False, or cannot be written to.
+    """
+    folder = Path(folder)
+    with staged(folder, overwrite) as new:
+        write_csv(comparison.table, new / "comparison.csv")
+        write_csv(comparison.conditions, new / "conditions.csv")
+        write_csv(comparison.particles, new / "compared_particles.csv")
+        figure = comparison_figure(
+            comparison.particles, comparison.table, comparison.conditions, comparison.condition_name
+        )
+        for kind in ("svg", "pdf", "png"):
+            save_publication_figure(figure, new / f"comparison.{kind}")
+        record = {"software": software_versions(), "condition": comparison.condition_name, "notes": comparison.notes}
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        (new / "comparison.json").write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def weighted_median(values: Floats, weights: Floats) -> float:
+    """Return the median of *values*, each counting with its weight; for equal weights `numpy.median`."""
+    order = np.argsort(values)
+    up_to = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(weights.sum() / 2, up_to, values[order]))
+
+
+def _names(folders: Sequence[Path]) -> dict[Path, str]:
+    """A name for each folder: its own, or its whole path where two have the same."""
+    own = [folder.resolve().name for folder in folders]
+    return {
+        folder: name if own.count(name) == 1 else folder.as_posix() for folder, name in zip(folders, own, strict=True)
+    }
+
+
+def _summary(folder: Path) -> pd.DataFrame:
+    """The particles of an export, K without its unit in the name; ``attrs["units"]`` keeps that."""
+    path = folder / "summary.csv"
+    try:
+        table = pd.read_csv(path)
+    except OSError as error:
+        raise InputError(f"{folder} holds no summary.csv; a folder written by an analysis was expected.") from error
+    except ValueError as error:
+        raise InputError(f"{path} is no table of particles: {error}.") from error
+    units: dict[str, str] = {}
+    for name, possible in _K_UNITS.items():
+        for unit in possible:
+            if f"{name}_{unit}" in table:
+                units[name] = unit
+                table = table.rename(columns={f"{name}{end}_{unit}": f"{name}{end}" for end in ("", "_low", "_high")})
+    needed = ["particle", "frames", "immobile", "model_mismatch"]
+    needed += [f"{name}{end}" for name in _BOUNDS for end in ("", "_low", "_high")]
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]!r}; the summary.csv of an analysis was expected.")
+    table.attrs["units"] = units
+    return table
+
+
+def _status(summary: pd.DataFrame, largest_mismatch: float) -> Any:
+    """Why a particle is compared or not."""
+    known = summary[list(_BOUNDS)].notna().all(axis=1)
+    return np.select(
+        [summary["immobile"].astype(bool), ~known, summary["model_mismatch"] > largest_mismatch],
+        list(LEFT_OUT),
+        "compared",
+    )
+
+
+def _counts(particles: pd.DataFrame, label: str) -> dict[str, Any]:
+    own = particles[particles["condition"] == label]
+    counts = own["status"].value_counts()
+    said = {"condition": label, "n_movies": own["movie"].nunique(), "n_particles": len(own)}
+    return said | {f"n_{name}": int(counts.get(name, 0)) for name in ("compared", *LEFT_OUT)}
+
+
+def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int) -> dict[str, Any]:
+    """Return the median of a quantity over the particles of one condition, with its interval; see `compare`.
+
+    Parameters
+    ----------
+    own : DataFrame
+        The particles: ``movie``, ``mixing_ratio`` and *name* with ``_low`` and ``_high``.
+    name : str
+        One of `QUANTITIES`.
+    seed, replicates : int
+
+    Returns
+    -------
+    dict
+        ``n_movies``, ``n_particles``, ``n_unknown``, ``median``, ``low``, ``high``; NaN where no particle counts.
+    """
+    weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}
+    weight = weights.get(name, pd.Series(1.0, index=own.index))
+    bounds = _BOUNDS.get(name, (0.0, math.inf))
+    widest = _WIDEST * (bounds[1] - bounds[0])
+    known = (own[f"{name}_high"] - own[f"{name}_low"] <= widest) & own[name].notna() & (weight > 0)
+    said = {"n_movies": own.loc[known, "movie"].nunique(), "n_particles": int(known.sum())}
+    said["n_unknown"] = int((~known).sum())
+    own, counts_as = own[known], weight[known].to_numpy(float)
+    if own.empty:
+        return said | dict.fromkeys(("median", "low", "high"), math.nan)
+    value, low, high = (own[f"{name}{end}"].to_numpy(float) for end in ("", "_low", "_high"))
+    median = weighted_median(value, counts_as)
+    members = [np.flatnonzero(own["movie"] == movie) for movie in sorted(own["movie"].unique())]
+    sigma = np.stack([np.maximum(value - low, 0), np.maximum(high - value, 0)]) / _TO_SIGMA
+    drawn = _drawn_medians(value, sigma, counts_as, members, bounds, np.random.default_rng(seed), replicates)
+    ends = np.clip(median + np.quantile(drawn, (0.05, 0.95)) - np.median(drawn), *bounds)
+    return said | {"median": median, "low": float(ends[0]), "high": float(ends[1])}
+
+
+def _drawn_medians(
+    value: Floats,
+    sigma: Floats,
+    weight: Floats,
+    members: Sequence[NDArray[np.int64]],
+    bounds: tuple[float, float],
+    rng: np.random.Generator,
+    replicates: int,
+) -> Floats:
+    """Medians of movies, their particles and these particles' values drawn anew.
+
+    *sigma* is (2, particles): below and above each value; a value is drawn from the two halves of a normal
+    distribution that has the particle's interval.
+    """
+    drawn = np.empty(replicates)
+    movies = max(len(members) - 1, 1)
+    for replicate in range(replicates):
+        chosen = rng.integers(0, len(members), movies)
+        picked = np.concatenate([members[movie][rng.integers(0, len(members[movie]), len(members[movie]))]
+                                 for movie in chosen])  # fmt: skip
+        deviate = rng.standard_normal(len(picked))
+        values = value[picked] + deviate * np.where(deviate < 0, sigma[0, picked], sigma[1, picked])
+        drawn[replicate] = weighted_median(np.clip(values, *bounds), weight[picked])
+    return drawn
+
+
+def _order(labels: Any) -> list[str]:
+    """Each label once: ascending if all are numbers, else as given."""
+    once = list(dict.fromkeys(labels))
+    numbers = [_number(label) for label in once]
+    if None in numbers:
+        return once
+    return [label for _, label in sorted(zip(numbers, once, strict=True))]
+
+
+def _number(label: str) -> float | None:
+    try:
+        value = float(label)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _said_of(label: str, movies: int) -> str:
+    if movies == 1:
+        return f"{label} has one movie: its intervals hold for that movie only, for nothing says how movies differ."
+    return f"{label} has {movies} movies: with fewer than {_FEW_MOVIES} the intervals are too narrow if movies differ."
+
+
+def _cautions(labels: Mapping[Path, str]) -> list[str]:
+    """What the provenance of the exports speaks against comparing them."""
+    networks: set[str] = set()
+    seen: dict[str, Path] = {}
+    notes = []
+    for folder in labels:
+        try:
+            record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+            networks.add(str(record["model_sha256"]))
+            inputs = [str(file["sha256"]) for file in record["input_files"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            notes.append(f"{folder.name} has no readable provenance.json: what it was made of is not known.")
+            continue
+        for digest in inputs[:1]:
+            if digest in seen:
+                notes.append(f"{seen[digest].name} and {folder.name} are of the same movie, which then counts twice.")
+            seen[digest] = folder
+    if len(networks) > 1:
+        notes.append("The exports were judged by different networks; analyse all movies with the same version.")
+    return notes
+
+
+def _shared_units(read: Sequence[pd.DataFrame]) -> tuple[dict[str, str], list[str]]:
+    """Return the quantities that all exports have in one unit, and what is said of the others."""
+    found = {name: {summary.attrs["units"].get(name, "") for summary in read} for name in _K_UNITS}
+    units = dict.fromkeys(_BOUNDS, "") | {name: min(said) for name, said in found.items() if len(said) == 1}
+    if len(units) < len(QUANTITIES):
+        return units, ["K is left out: some movies have pixel size and frame interval, others have not."]
+    return units, []
