@@ -175,6 +175,10 @@ def test_detection_can_be_stopped_and_reports(easy):
     movie, _, _ = easy
     seen = []
     with pytest.raises(Stopped):
-        detect(movie, progress=lambda *step: seen.append(step), should_stop=lambda: seen[-1][0] == 2 and seen[-1][2] == "finding rods")
+        detect(
+            movie,
+            progress=lambda *step: seen.append(step),
+            should_stop=lambda: seen[-1][0] == 2 and seen[-1][2] == "finding rods",
+        )
     assert seen[-1][2] == "finding rods"
     assert all(0 <= done <= total for done, total, _ in seen)
