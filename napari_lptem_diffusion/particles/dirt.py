@@ -1,4 +1,4 @@
-"""What is always in the picture and is no rod: dirt, texture of the film, steep edges of the illumination."""
+"""What is always in the picture and too large for a rod: dirt, bubbles, steep edges of the illumination."""
 
 from __future__ import annotations
 
@@ -9,32 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_lptem_diffusion.particles.detector import Detector, coarsen
+from napari_lptem_diffusion.particles.detector import Detector
 from napari_lptem_diffusion.particles.field import Field, bin_image
-from napari_lptem_diffusion.particles.pose_fit import Fit, rods_image
-from napari_lptem_diffusion.particles.priors import AMPLITUDE, BACKGROUND, LENGTH, WIDTH, X, Y
 from napari_lptem_diffusion.particles.samples import Samples
 
 Array = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 _FEWEST_FRAMES = 8
 _OUTLIER = 3.5
-_RESTLESS = 1.6
-_NOTABLE = 2.5
-_DISTURBING = 3.5
-_ABOVE_TEXTURE = 5.0
-_ALIKE = 0.35
-_UNEXPLAINED = 0.3
-_MOST_RODS = 200
+_DISTURBING = 2.5
+_LARGER_THAN_RODS = 1.3
 
 
 def with_dirt(detector: Detector, samples: Samples, pause: Callable[[], None]) -> Field:
-    """Add to the background of *detector* what stays where it is and would be found, unless it is a rod.
+    """Add to the background of *detector* what stays where it is and is too large for a rod.
 
-    The temporal mean of a movie, without the frames in which something passed by, shows all that stays. Where it stands
-    out enough to be found in single frames it belongs to the background, but for rods: objects that move
-    on the spot, and those that are like the rods of the movie and stand out of the texture around them. Everywhere
-    else the background is as smooth as before.
+    The temporal mean of a movie, without the frames in which something passed by, shows all that stays. A disc of 1.3
+    rod lengths fits into no rod and no pair of rods; where one fits into what would disturb the search, that is
+    dirt. Smaller dirt cannot be told from a rod that is stuck, and stays.
 
     Parameters
     ----------
@@ -44,31 +35,32 @@ def with_dirt(detector: Detector, samples: Samples, pause: Callable[[], None]) -
     pause : callable
         Called often; may raise to stop.
     """
-    field = detector.field
+    field, shape = detector.field, detector.prior.shape
     if len(samples.pairs) < _FEWEST_FRAMES:
         return field
-    still, restless = _still_image(detector, samples, pause)
-    response = detector.bank.responses(coarsen(still, detector.coarsening))
-    strength = np.abs(response).max(axis=0)
-    if strength.max() < _DISTURBING:
+    still = _still_image(detector, samples, pause)
+    least = _DISTURBING * detector.bank.texture / (detector.bank.unit_response * detector.coarsening)
+    radius = _LARGER_THAN_RODS / 2 * shape.length
+    smooth = ndimage.gaussian_filter(still, shape.width / 4)
+    middle = _deep_within(smooth > least, radius) | _deep_within(smooth < -least, radius)
+    if not middle.any():
         return field
-    texture = 1.4826 * float(np.median(np.abs(response)))
-    rods = _rods(detector, still, restless, texture, 1 / len(samples.pairs))
-    strength = np.repeat(np.repeat(strength, detector.coarsening, axis=0), detector.coarsening, axis=1)
-    disturbing = np.zeros(still.shape, dtype=bool)
-    disturbing[: strength.shape[0], : strength.shape[1]] = strength[: still.shape[0], : still.shape[1]] > _DISTURBING
-    if not (disturbing & ~rods).any():
-        return field
-    width = detector.prior.shape.width
-    zone = ndimage.uniform_filter((disturbing & ~rods).astype(np.float32), 2 * round(width) + 1) > 1e-6
-    fading = ndimage.gaussian_filter(zone.astype(np.float32), width / 2)
-    dirt = still * np.minimum(2 * fading, 1) * ~rods
+    apart = ndimage.distance_transform_edt(~middle) - radius
+    share = np.clip(1.5 - apart / shape.width, 0, 1)
     scale = field.sign * np.sqrt(field.noise.variance.variance(field.background))
-    return replace(field, background=(field.background + dirt * scale).astype(np.float32))
+    return replace(field, background=(field.background + still * share * scale).astype(np.float32))
 
 
-def _still_image(detector: Detector, samples: Samples, pause: Callable[[], None]) -> tuple[Array, Array]:
-    """Mean of the normalised frames where nothing passed by, and how restless each place is (1: no more than noise)."""
+def _deep_within(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
+    """Where a disc of radius *depth* fits into *mask*, which goes on beyond the image."""
+    margin = int(np.ceil(depth))
+    inside = np.pad(mask, margin, mode="edge")
+    deep: NDArray[np.bool_] = ndimage.distance_transform_edt(inside) > depth
+    return deep[margin:-margin, margin:-margin]
+
+
+def _still_image(detector: Detector, samples: Samples, pause: Callable[[], None]) -> Array:
+    """Mean of the normalised frames, at each place without those in which something passed by."""
     field = detector.field
     cell = 2 ** max(int(np.log2(detector.prior.shape.width / 2)), 0)
     noise = np.sqrt(field.noise.binned(cell).variance.floor / field.noise.variance.floor)
@@ -85,52 +77,10 @@ def _still_image(detector: Detector, samples: Samples, pause: Callable[[], None]
         kept = 1 - _enlarged(ndimage.binary_dilation(passing), cell, image.shape)
         total += image * kept
         count += kept
-    still = np.asarray(total / np.maximum(count, 1), dtype=np.float32)
-    return still, _enlarged(ndimage.uniform_filter(spread, 3), cell, images[0].shape)
+    return np.asarray(total / np.maximum(count, 1), dtype=np.float32)
 
 
 def _enlarged(coarse: NDArray[np.generic], factor: int, shape: tuple[int, ...]) -> Array:
     """Repeat every value *factor* times along both axes, to *shape*."""
     large = np.repeat(np.repeat(coarse.astype(np.float32), factor, axis=0), factor, axis=1)
     return np.pad(large, [(0, n - m) for n, m in zip(shape, large.shape, strict=True)], mode="edge")
-
-
-def _rods(detector: Detector, still: Array, restless: Array, texture: float, noise: float) -> Mask:
-    """Where there are rods in the picture of what stays, each with a margin."""
-    low = detector.settings.model_copy(update={"threshold_sigma": max(_NOTABLE, _ABOVE_TEXTURE * texture / 2)})
-    start = replace(detector, settings=low).start(still)[:_MOST_RODS]
-    if not len(start):
-        return np.zeros(still.shape, dtype=bool)
-    fit = detector.refit(still, start, detector.prior.of_rods(len(start)))
-    kept = _moves_on_the_spot(fit, restless) | _is_like_the_rods(fit, detector, still, texture, noise)
-    if not kept.any():
-        return np.zeros(still.shape, dtype=bool)
-    outlines = fit.parameters[kept]
-    outlines[:, AMPLITUDE] = 1
-    outlines[:, LENGTH] = np.log(np.exp(outlines[:, LENGTH]) + np.exp(outlines[:, WIDTH]))
-    outlines[:, WIDTH] += np.log(2)
-    return rods_image(still.shape, outlines, 2 * detector.prior.shape.reach) > 0.5
-
-
-def _moves_on_the_spot(fit: Fit, restless: Array) -> Mask:
-    rows, columns = (
-        np.clip(np.rint(fit.parameters[:, k]).astype(int), 0, n - 1)
-        for k, n in zip((Y, X), restless.shape, strict=True)
-    )
-    moves: Mask = restless[rows, columns] > _RESTLESS
-    return moves
-
-
-def _is_like_the_rods(fit: Fit, detector: Detector, still: Array, texture: float, noise: float) -> Mask:
-    """Size, brightness against the texture, and the share that a rod explains of what is there."""
-    shape, reach = detector.prior.shape, detector.prior.shape.reach
-    alike = np.abs(fit.parameters[:, LENGTH] - np.log(shape.length)) < max(_ALIKE, 2 * detector.prior.length_spread)
-    alike &= np.abs(fit.parameters[:, WIDTH] - np.log(shape.width)) < _ALIKE
-    alike &= fit.snr > _ABOVE_TEXTURE * texture
-    model = rods_image(still.shape, fit.parameters, reach)
-    for k in np.flatnonzero(alike):
-        near = rods_image(still.shape, fit.parameters[[k]], reach)
-        inside = np.abs(near) > 0.1 * np.abs(near).max()
-        unexplained = np.square((still - model)[inside] - fit.parameters[k, BACKGROUND]).mean() - noise
-        alike[k] = unexplained < _UNEXPLAINED * np.square(near[inside]).mean()
-    return np.asarray(alike, dtype=bool)
