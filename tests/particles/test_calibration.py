@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles import calibrate, detect, render_movie
-from napari_lptem_diffusion.particles.detector import coarsen
-from napari_lptem_diffusion.particles.rendering import transmission
-from napari_lptem_diffusion.particles.scoring import match_rods
+from napari_lptem_diffusion.particles.finding.detector import coarsen
+from napari_lptem_diffusion.particles.known_truth.rendering import transmission
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import EASY, HARD, scene

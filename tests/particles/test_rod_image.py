@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_lptem_diffusion.particles.capsule import RodShape, capsule_value
-from napari_lptem_diffusion.particles.error_scale import measure_error_scale, pulls
-from napari_lptem_diffusion.particles.groups import axis_distance, touching_groups
-from napari_lptem_diffusion.particles.noise import NoiseCorrelation
-from napari_lptem_diffusion.particles.pose_fit import Fit, fit_rods, rods_image
-from napari_lptem_diffusion.particles.priors import LENGTH, SIZE, WIDTH, Prior
-from napari_lptem_diffusion.particles.rendering import capsule_coverage
-from napari_lptem_diffusion.particles.windows import Windows
+from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
+from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scale, pulls
+from napari_lptem_diffusion.particles.finding.groups import axis_distance, touching_groups
+from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
+from napari_lptem_diffusion.particles.finding.priors import LENGTH, SIZE, WIDTH, Prior
+from napari_lptem_diffusion.particles.finding.windows import Windows
+from napari_lptem_diffusion.particles.known_truth.rendering import capsule_coverage
 
 WHITE = NoiseCorrelation(np.ones((1, 1)))
 PRIOR = Prior(RodShape(15.0, 7.5, 1.5), 0.05, 0.05, 0.2)
