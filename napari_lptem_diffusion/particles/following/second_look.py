@@ -15,6 +15,7 @@ from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
 from napari_lptem_diffusion.particles.finding.pose_fit import rods_image
 from napari_lptem_diffusion.particles.following.rigid_shape import rigid_shapes
+from napari_lptem_diffusion.particles.following.touching_rods import ClearViews, settled, with_usual_contrast
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 
 Floats = NDArray[np.float64]
@@ -80,6 +81,7 @@ def look_again(
     away = _excursions(tracks, near_px)
     steady, rivals = _shaped(tracks[~away], shapes), tracks[away]
     places = _shaped(_places_of_lost_rods(steady, len(movie), lost_frames, near_px), shapes)
+    views = ClearViews.of(tracks)
     in_frame = [dict(tuple(table.groupby("frame"))) for table in (steady, places, rivals)]
     none = [table.iloc[:0] for table in (steady, places, rivals)]
 
@@ -88,7 +90,7 @@ def look_again(
         if rods.empty and lost.empty:
             return empty_detections().assign(particle=0)
         return _settled(
-            _Look(detector, shapes, image.shape, frame).at(detector.field.normalise(image), rods, lost), rival
+            _Look(detector, shapes, views, image.shape, frame).at(detector.field.normalise(image), rods, lost), rival
         )
 
     found = list(over_frames(work, movie, "looking again", progress, should_stop, workers))
@@ -146,17 +148,23 @@ class _Look:
 
     detector: Detector
     shapes: pd.DataFrame
+    views: ClearViews
     image_shape: tuple[int, ...]
     frame: int
 
     def at(self, normal: NDArray[np.float32], rods: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
         """Fit the *rods* again together with those of the *lost* that can be seen; columns as the detector's."""
         sought = self._candidates(normal, rods, lost)
+        together = pd.concat([rods, sought], ignore_index=True) if len(sought) else rods.reset_index(drop=True)
+        if len(together):
+            together = settled(normal, self.detector, together, self.views, self.frame)
+            rods, sought = together[together.index < len(rods)], together[together.index >= len(rods)]
         while True:
             together = pd.concat([rods, sought], ignore_index=True) if len(sought) else rods
             if together.empty:
                 return empty_detections().assign(particle=0)
-            fit = self.detector.refit(normal, self.detector.parameters(together), self.detector.size_priors(together))
+            priors = with_usual_contrast(self.detector, together, self.views)
+            fit = self.detector.refit(normal, self.detector.parameters(together), priors)
             table = self.detector.table(fit, self.frame).assign(particle=together["particle"].to_numpy())
             doubtful = self._doubtful(table, sought)
             if not len(doubtful):
