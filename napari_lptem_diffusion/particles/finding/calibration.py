@@ -31,7 +31,6 @@ _LEARNING_FRAMES = (6, 14)
 _TEXTURE_FRAMES = 3
 _LEARNING_RODS = 20
 _MOST_RODS = 200
-_MOST_WEIGHED = 60
 _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
@@ -78,7 +77,7 @@ def calibrate(
         detector = _detector(samples, noise, settings, prior, sign, pause)
         prior = _given(_learn_population(detector, samples, frames, pause), settings)
     stage += 1
-    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale()
+    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale(pause)
 
 
 def detect(
@@ -139,16 +138,16 @@ def _detector(
     bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
     detector = Detector(settings, field, bank, coarsening, fine)
     detector = replace(detector, field=with_dirt(detector, samples, pause))
-    return replace(detector, bank=replace(bank, texture=_texture(detector, samples)))
+    return replace(detector, bank=replace(bank, texture=_texture(detector, samples, pause)))
 
 
-def _texture(detector: Detector, samples: Samples) -> float:
+def _texture(detector: Detector, samples: Samples, pause: Callable[[], None]) -> float:
     """How much more than noise comes through the filter where there are no rods."""
     spreads = []
     for first, _ in _some(samples, _TEXTURE_FRAMES):
+        pause()
         image = detector.field.normalise(first)
-        crowded = len(detector.start(image)) > _MOST_WEIGHED
-        fit = _single_rods(detector, image) if crowded else detector.fit(image)
+        fit = _single_rods(detector, image)
         rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
         response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
         spreads.append(1.4826 * float(np.median(np.abs(response))))
@@ -185,7 +184,7 @@ def _learn_population(detector: Detector, samples: Samples, frames: int, pause: 
     bin_px = detector.field.bin_px
     if not images:
         return detector.prior.scaled(bin_px)
-    return learn_population(images, rods, detector.prior, detector.field.noise.correlation).scaled(bin_px)
+    return learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause).scaled(bin_px)
 
 
 def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,10 +76,10 @@ class Detector:
             "rods_are_dark": float(self.field.sign < 0),
         }
 
-    def with_error_scale(self) -> Detector:
-        """Return the detector with its `error_scale` measured on simulated rods; about half a second."""
+    def with_error_scale(self, pause: Callable[[], None]) -> Detector:
+        """Return the detector with its `error_scale` measured on simulated rods; *pause* is called often."""
         threshold = self.settings.threshold_sigma * self.bank.texture
-        scale = measure_error_scale(self.fit, self.prior, self.field.noise.correlation, threshold)
+        scale = measure_error_scale(self.fit, self.prior, self.field.noise.correlation, threshold, pause)
         return replace(self, error_scale=scale)
 
     def find(self, image: NDArray[np.generic], frame: int) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_RODS_PER_SIDE = 14
+_IMAGES, _RODS_PER_SIDE = 4, 7
 _OUTLIER = 4.0
 _EXCESSES = np.concatenate([[0.0], np.geomspace(1, 1000, 100)])
 
@@ -49,12 +49,17 @@ NO_EXCESS = ErrorScale()
 
 
 def measure_error_scale(
-    find: Callable[[Array], Fit | None], prior: Prior, noise: NoiseCorrelation, threshold: float
+    find: Callable[[Array], Fit | None],
+    prior: Prior,
+    noise: NoiseCorrelation,
+    threshold: float,
+    pause: Callable[[], None],
 ) -> ErrorScale:
     """Find simulated rods of known pose in simulated noise, and compare stated with true errors.
 
     A parametric bootstrap: sizes from the population, any angle, a signal to noise of 1.1 to 2.5 times the threshold,
-    noise with the movie's correlation; always the same random numbers.
+    noise with the movie's correlation; always the same random numbers. A few images of
+    few rods, not one of many, so that stopping is quick.
 
     Parameters
     ----------
@@ -64,16 +69,23 @@ def measure_error_scale(
     noise : NoiseCorrelation
     threshold : float
         Least signal to noise of a rod that is found.
+    pause : callable
+        Called often; may raise to stop.
     """
     rng = np.random.default_rng(0)
-    truth, side = _scattered(prior, noise, threshold, rng)
-    image = rods_image((side, side), truth, prior.shape.reach) + _noise((side, side), noise, rng)
-    fit = find(image)
-    if fit is None:
-        return NO_EXCESS
-    distance, nearest = cKDTree(truth[:, [X, Y]]).query(fit.parameters[:, [X, Y]])
-    near = np.flatnonzero(distance < prior.shape.width / 2)
-    return ErrorScale(*(_excess(pull, fit.snr[near]) for pull in pulls(fit.take(near), truth[nearest[near]])))
+    pull, snr = np.empty((3, 0)), np.empty(0)
+    for _ in range(_IMAGES):
+        pause()
+        truth, side = _scattered(prior, noise, threshold, rng)
+        image = rods_image((side, side), truth, prior.shape.reach) + _noise((side, side), noise, rng)
+        fit = find(image)
+        if fit is None:
+            continue
+        distance, nearest = cKDTree(truth[:, [X, Y]]).query(fit.parameters[:, [X, Y]])
+        near = np.flatnonzero(distance < prior.shape.width / 2)
+        pull = np.concatenate([pull, pulls(fit.take(near), truth[nearest[near]])], axis=1)
+        snr = np.concatenate([snr, fit.snr[near]])
+    return ErrorScale(*(_excess(one, snr) for one in pull))
 
 
 def pulls(fit: Fit, truth: Matrix) -> Matrix:

@@ -22,7 +22,7 @@ from napari_lptem_diffusion.particles.finding.priors import (
     X,
     Y,
 )
-from napari_lptem_diffusion.particles.finding.windows import Windows
+from napari_lptem_diffusion.particles.finding.windows import Windows, halved
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -32,6 +32,7 @@ _ODD_REST_SHARE = 0.06
 _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
 _FIRST_STEPS, _LAST_STEPS = 4, 12
+_LEAST_COARSE_WIDTH_PX = 6.0
 _FINALISTS = 3
 _MOST_EXAMINED = 100
 _SPLITS = [
@@ -168,9 +169,10 @@ def _fitted(window: Windows, data: Array, starts: Matrix, prior: Prior, level: f
     count = starts.shape[1]
     rods = np.arange(starts.shape[0] * count).reshape(-1, count)
     parameters, priors = in_groups(starts.reshape(-1, 8), prior.of_rods(rods.size), rods)
-    for steps in (_FIRST_STEPS, _LAST_STEPS):
-        copies = window.take(np.zeros(len(parameters), dtype=np.intp))
-        pixels = np.broadcast_to(data, (len(parameters), *data.shape[1:]))
+    first = (window.halved(), halved(data)) if prior.shape.width >= _LEAST_COARSE_WIDTH_PX else (window, data)
+    for (view, seen), steps in ((first, _FIRST_STEPS), ((window, data), _LAST_STEPS)):
+        copies = view.take(np.zeros(len(parameters), dtype=np.intp))
+        pixels = np.broadcast_to(seen, (len(parameters), *seen.shape[1:]))
         here = priors.take(np.arange(len(parameters)))
         parameters = levenberg_marquardt(copies, pixels, parameters, here, level, steps)
         cost = squares(copies, pixels, parameters, here, level)[0]

@@ -20,6 +20,8 @@ _ROUNDS = 2
 _ROUNDS_WITH_NEIGHBOURS = 3
 _SETTLED = 0.02
 """A step that promises to lower the squares by less than this, in units of the noise, is the last."""
+_MOST_PIXELS = 40_000
+"""Of all rods that are fitted side by side."""
 _NO_BACKGROUND = 1e6
 """Precision that keeps all backgrounds of a group but the first at 0."""
 _LEAST_KNOWN = 1e-8
@@ -92,8 +94,9 @@ def fit_rods(
     level = noise.at_rod_scale(reach)
     groups = touching_groups(start)
     batches = [
-        _batch(image, start, priors, variance_gain, np.array([g for g in groups if len(g) == size]), reach)
+        _batch(image, start, priors, variance_gain, rods, reach)
         for size in sorted({len(group) for group in groups})
+        for rods in _parts(np.array([g for g in groups if len(g) == size]), (2 * reach + 1) ** 2)
     ]
     neighbours = windows_overlap(start, groups, 2 * reach)
     rounds = _ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS
@@ -188,6 +191,11 @@ def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Ma
 
 def _diagonal(values: Matrix) -> Matrix:
     return values[:, :, None] * np.eye(values.shape[1])
+
+
+def _parts(groups: NDArray[np.intp], pixels: int) -> list[NDArray[np.intp]]:
+    """Cut many *groups* (groups, rods), each rod with so many pixels, into parts that the processor's cache holds."""
+    return np.array_split(groups, int(np.ceil(groups.size * pixels / _MOST_PIXELS)))
 
 
 def _batch(

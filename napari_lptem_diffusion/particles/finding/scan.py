@@ -31,8 +31,7 @@ _ELONGATIONS = (1.4, 2.8, 5.6, 11.2)
 _LONG = 8.0
 _FEWEST_ELECTRONS = 50.0
 _RELATIVE_BLUR = 0.15
-_SHIFT = 3
-_CLIMBS = 3
+_CLIMB_PX = (3, 2, 2, 1)
 _STILL = 0.7
 _FEWEST_MOVERS = 3
 FRAME, AT_X, AT_Y, STRENGTH, LENGTH, WIDTH, MOVED = range(7)
@@ -189,15 +188,16 @@ def _answers(image: Array, level: _Level, spots: Matrix) -> Matrix:
 def _climb(image: Array, shape: RodShape, kernels: Array, bin_px: int, spots: Matrix) -> Matrix:
     """The *spots* as rods of *shape*, moved to where these answer most."""
     x, y = (np.floor(spots[:, k] / bin_px).astype(int) for k in (AT_X, AT_Y))
-    pad, side = kernels.shape[1] // 2 + _SHIFT, 2 * _SHIFT + 1
-    windows = sliding_window_view(np.pad(image, pad), (2 * pad + 1, 2 * pad + 1))
+    pad = kernels.shape[1] // 2 + max(_CLIMB_PX)
+    windows = sliding_window_view(np.pad(image, pad), kernels.shape[1:])
     filters = kernels.reshape(len(kernels), -1).T
-    for _ in range(_CLIMBS):
+    for step in _CLIMB_PX:
         x, y = np.clip(x, 0, image.shape[1] - 1), np.clip(y, 0, image.shape[0] - 1)
-        patches = sliding_window_view(windows[y, x], kernels.shape[1:], axis=(1, 2))
-        response = (patches.reshape(len(x) * side * side, -1) @ filters).max(axis=1).reshape(len(x), -1)
-        rows, columns = np.divmod(response.argmax(axis=1), side)
-        x, y = x + columns - _SHIFT, y + rows - _SHIFT
+        rows, columns = (step * (np.arange(9) // 3 - 1), step * (np.arange(9) % 3 - 1))
+        patches = windows[y[:, None] + rows + max(_CLIMB_PX), x[:, None] + columns + max(_CLIMB_PX)]
+        response = (patches.reshape(9 * len(x), -1) @ filters).max(axis=1).reshape(len(x), 9)
+        best = response.argmax(axis=1)
+        x, y = x + columns[best], y + rows[best]
     table = spots.copy()
     table[:, AT_X], table[:, AT_Y] = (x + 0.5) * bin_px, (y + 0.5) * bin_px
     table[:, STRENGTH] = response.max(axis=1)

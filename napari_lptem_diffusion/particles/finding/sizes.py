@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,21 @@ Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _POPULATION_ROUNDS = 10
 _ROBUST_ROUNDS = 3
+_SETTLED = 0.01
+"""Change of the mean logarithms and of the spreads, from one round to the next, that ends the rounds."""
 _USUAL = 9.0
 """Squared distance from the mean, in spreads, beyond which a rod counts less."""
 _SPREADS = (np.array([0.05, 0.05, 0.5]), np.array([0.4, 0.3, 0.8]))
 """Least and largest spread of the logarithms of length, width and blur that a population may have."""
 
 
-def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Prior, noise: NoiseCorrelation) -> Prior:
+def learn_population(
+    images: Sequence[Array],
+    rods: Sequence[Matrix],
+    prior: Prior,
+    noise: NoiseCorrelation,
+    pause: Callable[[], None],
+) -> Prior:
     """Learn the typical size of the rods and how much it varies, from many rods seen badly.
 
     In one noisy frame the size of a rod is hardly known, and rods differ. The logarithms of length, width and blur
@@ -40,6 +48,8 @@ def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Pri
     prior : Prior
         Where to start.
     noise : NoiseCorrelation
+    pause : callable
+        Called often; may raise to stop.
 
     Returns
     -------
@@ -51,6 +61,7 @@ def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Pri
     data = [view.data - view.others(start) for view, start in zip(views, rods, strict=True)]
     parameters = list(rods)
     for turn in range(_POPULATION_ROUNDS):
+        pause()
         means, variances = [], []
         for k, (view, pixels) in enumerate(zip(views, data, strict=True)):
             parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior.of_rods(len(pixels)), level, steps=4)
@@ -59,8 +70,17 @@ def learn_population(images: Sequence[Array], rods: Sequence[Matrix], prior: Pri
             means.append(parameters[k][:, SIZE])
             variances.append(np.einsum("nii->ni", posterior)[:, SIZE])
         log_size, variance = np.concatenate(means), np.concatenate(variances)
-        prior = _typical(log_size, variance, None if turn < _ROBUST_ROUNDS else prior)
+        before, prior = prior, _typical(log_size, variance, None if turn < _ROBUST_ROUNDS else prior)
+        if turn > _ROBUST_ROUNDS and _change(before, prior) < _SETTLED:
+            break
     return prior
+
+
+def _change(before: Prior, after: Prior) -> float:
+    """Largest change of a mean logarithm or of a spread."""
+    means = after.centre()[SIZE] - before.centre()[SIZE]
+    spreads = after.precision()[SIZE] ** -0.5 - before.precision()[SIZE] ** -0.5
+    return float(np.abs([means, spreads]).max())
 
 
 def _typical(log_size: Matrix, variance: Matrix, before: Prior | None) -> Prior:

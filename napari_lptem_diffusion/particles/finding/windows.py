@@ -36,7 +36,7 @@ class Windows:
     """
 
     def __init__(self, image: Array, start: Matrix, reach: int, absorption: Matrix | None = None) -> None:
-        self.reach = reach
+        self.reach, self.pixel = reach, 1
         self.corner_x = np.rint(start[:, X::8].mean(axis=1)).astype(int) - reach
         self.corner_y = np.rint(start[:, Y::8].mean(axis=1)).astype(int) - reach
         self.absorption = np.zeros(len(start)) if absorption is None else absorption
@@ -53,6 +53,14 @@ class Windows:
         part.index = (self.index[0][rows], self.index[1][rows])
         return part
 
+    def halved(self) -> Windows:
+        """Return the windows at half the resolution, for a first look: a quarter of the pixels, the same parameters."""
+        part = copy(self)
+        part.pixel = 2 * self.pixel
+        part.data, part.inside = halved(self.data), halved(self.inside)
+        part.weight = 2 * halved(self.weight)
+        return part
+
     def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
         """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
         variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
@@ -61,7 +69,7 @@ class Windows:
     def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
         """Coordinates of every pixel along and across each rod, and its cosine and sine; (groups, rods, y, x)."""
         rods = parameters.reshape(len(parameters), -1, 8)
-        steps = np.arange(2 * self.reach + 1)
+        steps = np.arange(0, 2 * self.reach + 2 - self.pixel, self.pixel) + (self.pixel - 1) / 2
         dx = (self.corner_x[:, None] - rods[..., X])[..., None, None] + steps[None, :]
         dy = (self.corner_y[:, None] - rods[..., Y])[..., None, None] + steps[:, None]
         c, s = (f(rods[..., ANGLE])[..., None, None] for f in (np.cos, np.sin))
@@ -121,6 +129,13 @@ class Windows:
         top = np.clip(self.corner_y + pad, 0, padded.shape[0] - len(steps))
         left = np.clip(self.corner_x + pad, 0, padded.shape[1] - len(steps))
         return ((top[:, None] + steps)[:, :, None], (left[:, None] + steps)[:, None, :]), padded
+
+
+def halved(windows: Array) -> Array:
+    """Mean of every 2 x 2 pixels of (groups, y, x); a row or a column left over is dropped."""
+    rows, columns = (n - n % 2 for n in windows.shape[1:])
+    even: Array = windows[:, 0:rows:2, :columns] + windows[:, 1:rows:2, :columns]
+    return (even[..., 0::2] + even[..., 1::2]) * np.float32(0.25)
 
 
 def _per_rod(parameters: Matrix, column: int) -> Array:
