@@ -67,7 +67,7 @@ def calibrate(
     samples = sample_movie(movie, pause)
     stage += 1
     pause()
-    noise = measure_noise(samples)
+    noise = measure_noise(samples, pause)
     stage += 1
     given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
     shape, sign = scan_movie(samples, noise, given, pause)

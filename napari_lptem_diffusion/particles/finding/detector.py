@@ -27,7 +27,6 @@ from napari_lptem_diffusion.settings import DetectionSettings
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_MOST_PER_TILE = 400
 _LEAST_GAIN = 16.0
 _SAME_PLACE, _SAME_DIRECTION, _ROUND = 0.5, 0.5, 1.2
 
@@ -205,7 +204,7 @@ class Detector:
     def start(self, normal: Array) -> Matrix:
         """Return where the filter sees rods in a normalised frame, (found, 8) parameters to start `refit` from."""
         coarse = coarsen(normal, self.coarsening)
-        return self._as_start(self.bank.candidates(coarse, self.settings.threshold_sigma, _MOST_PER_TILE))
+        return self._as_start(self.bank.candidates(coarse, self.settings.threshold_sigma))
 
     def _as_start(self, found: Candidates) -> Matrix:
         start = np.tile(self.prior.centre(), (len(found.x), 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,11 +122,12 @@ def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
     return binned
 
 
-def measure_noise(samples: Samples) -> Noise:
+def measure_noise(samples: Samples, pause: Callable[[], None]) -> Noise:
     """Measure the noise of single pixels in the differences of consecutive frames.
 
     Coarser grids follow by `Noise.binned`: there, rods that move would weigh more. In a movie without two different
-    frames in a row what a frame adds to a smooth background is taken for noise, wherever it is usual.
+    frames in a row what a frame adds to a smooth background is taken for noise, wherever it is usual. *pause* is
+    called between the steps and may raise to stop.
     """
     enough = max(_NOISE_PIXELS // samples.mean.size, 1)
     pairs = samples.pairs[:: max(len(samples.pairs) // enough, 1)][:enough]
@@ -141,8 +142,10 @@ def measure_noise(samples: Samples) -> Noise:
     hidden = np.where(samples.blind, np.float32(np.nan), np.float32(0))
     variance = _variance([(a + hidden, b) for a, b in pixels], floor)
     noise = Noise(variance, NoiseCorrelation(np.ones((1, 1))))
+    pause()
     flat = Field(1, background, noise, 1, samples.blind, samples.bad)
     differences = [flat.normalise_binned(a) - flat.normalise_binned(b) for a, b in pixels]
+    pause()
     neighbours, row_share, column_share = correlation(differences)
     own = variance.scaled(1 - row_share - column_share)
     return Noise(own, neighbours, (row_share > 0, column_share > 0))

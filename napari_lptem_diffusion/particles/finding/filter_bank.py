@@ -14,6 +14,9 @@ from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 
 Array = NDArray[np.float32]
 _TILE = 384
+_MOST_PER_TILE = 400
+_MOST_COVER = 2.0
+"""Rods that would cover a tile more often than this are not all real."""
 _LEAST_ENERGY = 0.3
 _MOST_NEAR_A_PLACE = 8
 _SHADOW = 0.3
@@ -93,7 +96,7 @@ class FilterBank:
             self.spectra[shape] = np.conj(fft.rfft2(np.roll(padded, (-self.reach, -self.reach), axis=(1, 2))))
         return self.spectra[shape]
 
-    def candidates(self, image: Array, threshold: float, most: int) -> Candidates:
+    def candidates(self, image: Array, threshold: float) -> Candidates:
         """Find peaks above *threshold*, subtracting each rod before the next is sought (CLEAN).
 
         Parameters
@@ -102,10 +105,10 @@ class FilterBank:
             (y, x) normalised.
         threshold : float
             In units of the noise of the filtered image.
-        most : int
-            Stop after so many in one tile of the image.
         """
         regions = ((core, outer, None) for core, outer in _tiles(image.shape, 2 * self.reach))
+        area = min(image.size, _TILE**2)
+        most = int(np.clip(_MOST_COVER * area / (self.shape.length * self.shape.width), 1, _MOST_PER_TILE))
         return self._peaks(image, regions, threshold, most)
 
     def look(self, image: Array, places: NDArray[np.float64], within: float, threshold: float) -> Candidates:

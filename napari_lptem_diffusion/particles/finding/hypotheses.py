@@ -33,7 +33,9 @@ _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
 _FIRST_STEPS, _LAST_STEPS = 4, 12
 _LEAST_COARSE_WIDTH_PX = 6.0
-_FINALISTS = 3
+_SETTLED = 0.5
+"""How well the least squares of an explanation must be known, in units of the noise, to choose; see `least_gain`."""
+_FINALISTS = 2
 _MOST_EXAMINED = 100
 _SPLITS = [
     (0.35, 0.0, 0, -0.35, 0.0, 0),
@@ -174,7 +176,7 @@ def _fitted(window: Windows, data: Array, starts: Matrix, prior: Prior, level: f
         copies = view.take(np.zeros(len(parameters), dtype=np.intp))
         pixels = np.broadcast_to(seen, (len(parameters), *seen.shape[1:]))
         here = priors.take(np.arange(len(parameters)))
-        parameters = levenberg_marquardt(copies, pixels, parameters, here, level, steps)
+        parameters = levenberg_marquardt(copies, pixels, parameters, here, level, steps, _SETTLED)
         cost = squares(copies, pixels, parameters, here, level)[0]
         cost = np.where((parameters[:, AMPLITUDE::8] > 0).all(axis=1), cost, np.inf)
         parameters = parameters[np.argsort(cost, kind="stable")[:_FINALISTS]]

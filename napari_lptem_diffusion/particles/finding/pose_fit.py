@@ -16,10 +16,7 @@ from napari_lptem_diffusion.particles.finding.windows import Windows
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _FIRST_STEPS, _LAST_STEPS = 3, 8
-_ROUNDS = 2
-_ROUNDS_WITH_NEIGHBOURS = 3
 _SETTLED = 0.02
-"""A step that promises to lower the squares by less than this, in units of the noise, is the last."""
 _MOST_PIXELS = 40_000
 """Of all rods that are fitted side by side."""
 _NO_BACKGROUND = 1e6
@@ -99,8 +96,7 @@ def fit_rods(
         for rods in _parts(np.array([g for g in groups if len(g) == size]), (2 * reach + 1) ** 2)
     ]
     neighbours = windows_overlap(start, groups, 2 * reach)
-    rounds = _ROUNDS_WITH_NEIGHBOURS if neighbours else _ROUNDS
-    for steps in [_FIRST_STEPS] * (rounds - 1) + [_LAST_STEPS]:
+    for steps in (_FIRST_STEPS, _LAST_STEPS):
         drawn = _drawn(image.shape, batches) if neighbours else None
         for batch in batches:
             batch.windows.weigh(batch.parameters, batch.variance_gain)
@@ -137,9 +133,18 @@ def in_groups(values: Matrix, priors: RodPriors, groups: NDArray[np.intp]) -> tu
 
 
 def levenberg_marquardt(
-    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
+    windows: Windows,
+    data: Array,
+    start: Matrix,
+    priors: RodPriors,
+    level: float,
+    steps: int,
+    settled: float = _SETTLED,
 ) -> Matrix:
-    """Minimise squares over noise *level* plus the prior, for all groups side by side; return the parameters."""
+    """Minimise squares over noise *level* plus the prior, for all groups side by side; return the parameters.
+
+    A step that promises to lower the squares by less than *settled*, in units of the noise, is the last.
+    """
     parameters, damping = start.copy(), np.full(len(start), 1e-2)
     cost, curvature, gradient = squares(windows, data, parameters, priors, level)
     largest = np.tile(_LARGEST_STEP, start.shape[1] // 8)
@@ -150,7 +155,7 @@ def levenberg_marquardt(
         newton = np.linalg.solve(damped, gradient[active][..., None])[..., 0]
         step = np.clip(newton, -largest, largest)
         promised = 2 * (step * gradient[active]).sum(axis=1) - np.einsum("ni,nij,nj->n", step, curvature[active], step)
-        last = (promised < _SETTLED) & (damping[active] < 1)
+        last = (promised < settled) & (damping[active] < 1)
         trial = parameters[active] + step
         parameters[active[last]] = trial[last]
         active, trial = active[~last], trial[~last]

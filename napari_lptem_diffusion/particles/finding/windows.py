@@ -161,5 +161,7 @@ def _combined(signals: Array, absorption: Matrix) -> tuple[Array, Array]:
     total = signals[:, 0]
     for k in range(1, signals.shape[1]):
         total = total + signals[:, k] - q * total * signals[:, k]
+    if signals.shape[1] == 2:
+        return total, passed[:, ::-1]
     shares = [np.prod(np.delete(passed, k, axis=1), axis=1) for k in range(signals.shape[1])]
     return total, np.stack(shares, axis=1)
