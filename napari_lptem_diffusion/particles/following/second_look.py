@@ -27,6 +27,7 @@ _EXCURSION_FRAMES = 6
 _HOME_SHARE = 0.4
 _WITHIN_LENGTHS = 0.4
 _APART_WIDTHS = 0.4
+_CROSSED = 0.35
 _POSE = ["x", "y", "angle_deg", "contrast"]
 _SHAPE = ["length", "length_error", "width", "width_error", "blur", "blur_error"]
 
@@ -204,7 +205,7 @@ class _Look:
         )
 
     def _doubtful(self, table: pd.DataFrame, sought: pd.DataFrame) -> Rows:
-        """Numbers of the sought rods that are not seen or went away; else of the faintest that lies on another rod."""
+        """Numbers of the sought rods that are not seen or went away; else of the faintest that lies along another rod."""
         if sought.empty:
             return np.empty(0, dtype=np.intp)
         first, length = len(table) - len(sought), float(self.shapes["length"].median())
@@ -216,6 +217,8 @@ class _Look:
             return bad
         apart = cdist(xy[first:], xy)
         apart[np.arange(len(sought)), first + np.arange(len(sought))] = np.inf
+        angle = np.radians(table["angle_deg"].to_numpy())
+        apart[np.abs(np.sin(angle[first:, None] - angle)) > _CROSSED] = np.inf
         on_another = np.flatnonzero(apart.min(axis=1) < _APART_WIDTHS * float(self.shapes["width"].median()))
         return on_another[np.argsort(snr[on_another], kind="stable")][:1]
 
