@@ -15,7 +15,8 @@ from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_FIRST_STEPS, _LAST_STEPS = 3, 8
+_STEPS, _STEPS_WITH_NEIGHBOURS = (3, 8), (3, 3, 8)
+"""Of each round; before it the neighbours are subtracted anew and the pixels weighed."""
 _SETTLED = 0.02
 _MOST_PIXELS = 40_000
 """Of all rods that are fitted side by side."""
@@ -96,7 +97,7 @@ def fit_rods(
         for rods in _parts(np.array([g for g in groups if len(g) == size]), (2 * reach + 1) ** 2)
     ]
     neighbours = windows_overlap(start, groups, 2 * reach)
-    for steps in (_FIRST_STEPS, _LAST_STEPS):
+    for steps in _STEPS_WITH_NEIGHBOURS if neighbours else _STEPS:
         drawn = _drawn(image.shape, batches) if neighbours else None
         for batch in batches:
             batch.windows.weigh(batch.parameters, batch.variance_gain)
