@@ -44,11 +44,12 @@ def look_again(
     """Fit every rod of every track again with the size that all of its frames agree on, and seek those that are lost.
 
     A lost rod is sought within 0.4 rod lengths of where it was seen before and after, with the rods that are there
-    taken away: at what stands out, or else at the place itself, as two rods that touch stand out as one. It counts if
+    taken away: at what stands out, or else at the place itself, as two rods that touch stand out as one. How many rods
+    there are where they touch, and how they lie, the pixels decide (`touching_rods.settled`). A sought rod counts if
     the joint fit of all rods of the frame sees it at 0.55 times the typical signal to noise of the tracks, at least 2.5
     and at most 3.5. A rod that is away in a single frame and back in the next is sought at home too and believed to be
-    there if it shows 0.4 times the signal that was seen elsewhere. A position comes from the pixels of its frame and
-    the size alone: neighbouring frames tell where to look, and no position is drawn towards them.
+    there if it shows 0.4 times the signal that was seen elsewhere. A position comes from the pixels of its frame, the
+    size and, where rods touch, the contrast: neighbouring frames tell where to look, and draw no position to them.
 
     Parameters
     ----------
@@ -205,7 +206,7 @@ class _Look:
         )
 
     def _doubtful(self, table: pd.DataFrame, sought: pd.DataFrame) -> Rows:
-        """Numbers of the sought rods that are not seen or went away; else of the faintest that lies along another rod."""
+        """Numbers of the sought rods that are not seen or went away; else of the faintest that lies along another."""
         if sought.empty:
             return np.empty(0, dtype=np.intp)
         first, length = len(table) - len(sought), float(self.shapes["length"].median())

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
 from napari_lptem_diffusion.particles.finding.pose_fit import in_groups, levenberg_marquardt, rods_image, squares
-from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, RodPriors, X, Y
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, RodPriors, X, Y
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
@@ -75,6 +75,13 @@ def with_usual_contrast(detector: Detector, rods: pd.DataFrame, views: ClearView
     """Priors of the sizes of *rods* and, for those that touch another, of their contrast when alone.
 
     How a blot is shared between two rods is else hardly determined: all of it can be one of them.
+
+    Parameters
+    ----------
+    detector : Detector
+    rods : DataFrame
+        Of one frame; as for `settled`.
+    views : ClearViews
     """
     priors, usual = detector.size_priors(rods), _usual_amplitude(detector, rods, views)
     touching = np.array(
@@ -107,30 +114,30 @@ def settled(normal: Array, detector: Detector, rods: pd.DataFrame, views: ClearV
     DataFrame
         As *rods*; its index tells which are left.
     """
-    start, dropped = detector.parameters(rods), []
+    start = detector.parameters(rods)
     start[:, AMPLITUDE] = _usual_amplitude(detector, rods, views)
     priors = with_usual_contrast(detector, rods, views)
+    dropped: list[int] = []
     for group in touching_groups(start, _MOST_TOGETHER):
         if len(group) == 1:
             continue
-        others = np.delete(start, group, axis=0)
+        others = np.delete(start, [*group, *dropped], axis=0)
         rest = normal - rods_image(normal.shape, others, detector.prior.shape.reach) if len(others) else normal
         starts = [_starts(detector, rods.iloc[row], start[row], views, frame) for row in group]
         kept, poses = _best(rest, detector, starts, priors.take(np.array(group)))
         rows = np.array(group)[kept]
         start[rows] = poses
         dropped += [row for row in group if row not in rows]
-    table = detector_poses(detector, start)
-    return rods.assign(**table).drop(index=rods.index[dropped])
+    return rods.assign(**_poses(detector, start)).drop(index=rods.index[dropped])
 
 
-def detector_poses(detector: Detector, parameters: Matrix) -> dict[str, Matrix]:
+def _poses(detector: Detector, parameters: Matrix) -> dict[str, Matrix]:
     """Columns of a table that hold the poses of *parameters*."""
     bin_px = detector.field.bin_px
     return {
         "x": (parameters[:, X] + 0.5) * bin_px - 0.5,
         "y": (parameters[:, Y] + 0.5) * bin_px - 0.5,
-        "angle_deg": np.degrees(parameters[:, 2]) % 180,
+        "angle_deg": np.degrees(parameters[:, ANGLE]) % 180,
     }
 
 
