@@ -42,13 +42,19 @@ def with_dirt(detector: Detector, samples: Samples, pause: Callable[[], None]) -
     least = _DISTURBING * detector.bank.texture / (detector.bank.unit_response * detector.coarsening)
     radius = _LARGER_THAN_RODS / 2 * shape.length
     smooth = ndimage.gaussian_filter(still, shape.width / 4)
-    middle = _deep_within(smooth > least, radius) | _deep_within(smooth < -least, radius)
+    middle = _deep_within(_dark(smooth, least, radius), radius) | _deep_within(_dark(-smooth, least, radius), radius)
     if not middle.any():
         return field
     apart = ndimage.distance_transform_edt(~middle) - radius
     share = np.clip(1.5 - apart / shape.width, 0, 1)
     scale = field.sign * np.sqrt(field.noise.variance.variance(field.background))
     return replace(field, background=(field.background + still * share * scale).astype(np.float32))
+
+
+def _dark(image: Array, least: float, radius: float) -> NDArray[np.bool_]:
+    """Where *image* is above *least* and half of what it reaches nearby: the blurred surroundings do not count."""
+    peak = ndimage.maximum_filter(image, 2 * round(radius) + 1)
+    return np.asarray(image > np.maximum(least, peak / 2))
 
 
 def _deep_within(mask: NDArray[np.bool_], depth: float) -> NDArray[np.bool_]:
