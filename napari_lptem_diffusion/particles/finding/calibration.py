@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import KDTree
 
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
@@ -17,7 +19,7 @@ from napari_lptem_diffusion.particles.finding.field import build_field, measure_
 from napari_lptem_diffusion.particles.finding.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.finding.noise import Noise
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
-from napari_lptem_diffusion.particles.finding.priors import Prior, X, Y
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X, Y
 from napari_lptem_diffusion.particles.finding.samples import Frames, Pairs, Samples, sample_movie
 from napari_lptem_diffusion.particles.finding.scan import scan_movie
 from napari_lptem_diffusion.particles.finding.sizes import learn_population
@@ -36,6 +38,10 @@ _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
 _STAGES = 5
+_CROWDED = (0.03, 0.7)
+"""Least share of the picture that rods may fill and not matter for the noise, and the most that leaves enough."""
+_SHADE, _AROUND = 0.03, 2
+"""A rod hides where it takes more than this share of its amplitude, and so many px more of the grid of the fit."""
 
 
 def calibrate(
@@ -72,10 +78,11 @@ def calibrate(
     given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
     shape, sign = scan_movie(samples, noise, given, pause)
     prior = _given(Prior(shape or _unknown_shape(samples), *_UNLEARNT_SPREADS), settings)
-    for frames in _LEARNING_FRAMES:
+    for turn, frames in enumerate(_LEARNING_FRAMES):
         stage += 1
         detector = _detector(samples, noise, settings, prior, sign, pause)
         prior = _given(_learn_population(detector, samples, frames, pause), settings)
+        noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
     stage += 1
     return _detector(samples, noise, settings, prior, sign, pause).with_error_scale(pause)
 
@@ -139,6 +146,25 @@ def _detector(
     detector = Detector(settings, field, bank, coarsening, fine)
     detector = replace(detector, field=with_dirt(detector, samples, pause))
     return replace(detector, bank=replace(bank, texture=_texture(detector, samples, pause)))
+
+
+def _noise_beside_rods(detector: Detector, samples: Samples, noise: Noise, pause: Callable[[], None]) -> Noise:
+    """Measure the noise again without the rods, where they fill so much of the picture that they count as noise."""
+    crowded = _CROWDED[0] < _where_rods_are(detector, pause, samples.pairs[0][0]).mean() < _CROWDED[1]
+    return measure_noise(samples, pause, partial(_where_rods_are, detector, pause)) if crowded else noise
+
+
+def _where_rods_are(detector: Detector, pause: Callable[[], None], frame: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where a frame as recorded has something that may be a rod, its surroundings included."""
+    pause()
+    start = detector.start(detector.field.normalise(frame))
+    if not len(start):
+        return np.zeros(frame.shape, dtype=np.bool_)
+    start[:, AMPLITUDE] = 1
+    shown = rods_image(detector.field.background.shape, start, detector.prior.shape.reach) > _SHADE
+    around = ndimage.binary_dilation(shown, iterations=_AROUND)
+    mask = np.repeat(np.repeat(around, detector.field.bin_px, axis=0), detector.field.bin_px, axis=1)
+    return np.pad(mask, [(0, n - m) for n, m in zip(frame.shape, mask.shape, strict=True)])
 
 
 def _texture(detector: Detector, samples: Samples, pause: Callable[[], None]) -> float:

@@ -122,15 +122,25 @@ def bin_image(image: NDArray[np.generic], bin_px: int) -> Array:
     return binned
 
 
-def measure_noise(samples: Samples, pause: Callable[[], None]) -> Noise:
+def measure_noise(
+    samples: Samples, pause: Callable[[], None], rods_in: Callable[[NDArray[np.generic]], Mask] | None = None
+) -> Noise:
     """Measure the noise of single pixels in the differences of consecutive frames.
 
     Coarser grids follow by `Noise.binned`: there, rods that move would weigh more. In a movie without two different
-    frames in a row what a frame adds to a smooth background is taken for noise, wherever it is usual. *pause* is
-    called between the steps and may raise to stop.
+    frames in a row what a frame adds to a smooth background is taken for noise, wherever it is usual.
+
+    Parameters
+    ----------
+    samples : Samples
+    pause : callable
+        Called between the steps; may raise to stop.
+    rods_in : callable, optional
+        Tells, (y, x), where rods are in a frame; without it, rods that move in a crowded movie count as noise.
     """
     enough = max(_NOISE_PIXELS // samples.mean.size, 1)
     pairs = samples.pairs[:: max(len(samples.pairs) // enough, 1)][:enough]
+    hidden = [samples.blind | rods_in(a) | rods_in(b) if rods_in else samples.blind for a, b in pairs]
     pixels = [(bin_image(a, 1), bin_image(b, 1)) for a, b in pairs]
     background = smooth_background(samples.mean, samples.blind, np.inf)
     rounding = 1 / 12 if np.issubdtype(pairs[0][0].dtype, np.integer) else 0.0
@@ -139,14 +149,14 @@ def measure_noise(samples: Samples, pause: Callable[[], None]) -> Noise:
     if pairs[0][0] is pairs[0][1]:
         root_two = np.float32(np.sqrt(2))
         pixels = [(background + root_two * (a - background), background) for a, _ in pixels]
-    hidden = np.where(samples.blind, np.float32(np.nan), np.float32(0))
-    variance = _variance([(a + hidden, b) for a, b in pixels], floor)
+    seen = [(np.where(rods, np.float32(np.nan), a), b) for rods, (a, b) in zip(hidden, pixels, strict=True)]
+    variance = _variance(seen, floor)
     noise = Noise(variance, NoiseCorrelation(np.ones((1, 1))))
     pause()
     flat = Field(1, background, noise, 1, samples.blind, samples.bad)
     differences = [flat.normalise_binned(a) - flat.normalise_binned(b) for a, b in pixels]
     pause()
-    neighbours, row_share, column_share = correlation(differences)
+    neighbours, row_share, column_share = correlation(differences, hidden)
     own = variance.scaled(1 - row_share - column_share)
     return Noise(own, neighbours, (row_share > 0, column_share > 0))
 

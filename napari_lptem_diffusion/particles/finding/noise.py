@@ -164,7 +164,9 @@ def tile_means(image: Array) -> Array:
     return means
 
 
-def correlation(differences: Sequence[Array]) -> tuple[NoiseCorrelation, float, float]:
+def correlation(
+    differences: Sequence[Array], hidden: Sequence[NDArray[np.bool_]]
+) -> tuple[NoiseCorrelation, float, float]:
     """Autocorrelation of noise, and the share of its variance that is common to a row and to a column.
 
     Regions through which something moved are left out. The correlation reaches as far as there is any (4, 8 or 16 px).
@@ -175,8 +177,10 @@ def correlation(differences: Sequence[Array]) -> tuple[NoiseCorrelation, float, 
     ----------
     differences : sequence of ndarray
         (y, x) images of nothing but noise, such as differences of consecutive normalised frames.
+    hidden : sequence of ndarray
+        (y, x) of each, what to leave out.
     """
-    quiet = [_quiet(difference) for difference in differences]
+    quiet = [_quiet(difference) & ~h for difference, h in zip(differences, hidden, strict=True)]
     total = sum(_autocovariance(np.where(q, d, np.float32(0))) for q, d in zip(quiet, differences, strict=True))
     count = sum(_autocovariance(q.astype(np.float32)) for q in quiet)
     covariance = np.asarray(total, dtype=float) / np.maximum(np.asarray(count, dtype=float), 1)

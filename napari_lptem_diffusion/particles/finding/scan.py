@@ -86,7 +86,9 @@ def scan_movie(
         found = moving
     if sign is None:
         weight = np.sign(found[:, STRENGTH]) * (np.abs(found[:, STRENGTH]) - _NOTABLE) ** 2
-        sign = 1 if weight.sum() > 0 else -1
+        unsure = np.abs(found[:, STRENGTH]) < _SURE
+        by_chance = 2 * np.sqrt(np.square(weight[unsure]).sum())
+        sign = 1 if weight.sum() > by_chance else -1  # in doubt dark, as heavy rods in bright field are
     found = found[np.sign(found[:, STRENGTH]) == sign]
     answers = []
     for frame in frames:
