@@ -62,7 +62,7 @@ def follow(
     Stopped
         If *should_stop* answered True.
     """
-    settings = settings or LinkingSettings()
+    settings, sure = settings or LinkingSettings(), detections
     if len(detections) and detections["snr"].median() < _FAINT_SNR:
         lower = min(_FAINT_THRESHOLD_SIGMA, detector.settings.threshold_sigma)
         detector = replace(detector, settings=detector.settings.model_copy(update={"threshold_sigma": lower}))
@@ -76,7 +76,7 @@ def follow(
         if len(tracks) < (1 + _MANY_MORE) * before:
             break
     if tracks.empty:
-        return detections, tracks
+        return sure, tracks
     tracks = with_rigid_shapes(tracks, detector)
     found = pd.concat([tracks[list(COLUMNS)], loose[~_hidden_by(loose, tracks)]])
     return found.sort_values("frame", kind="stable", ignore_index=True), tracks
