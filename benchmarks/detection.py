@@ -23,9 +23,9 @@ from skimage import io
 import napari_lptem_diffusion as lptem
 from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.particles import label_image
-from napari_lptem_diffusion.particles.motion_scores import msd_ratios, pixel_locking, score_jumps
-from napari_lptem_diffusion.particles.scoring import error_ratio, mask_overlaps, match_rods
-from napari_lptem_diffusion.particles.tracking_scores import score_tracks
+from napari_lptem_diffusion.particles.known_truth.motion_scores import msd_ratios, pixel_locking, score_jumps
+from napari_lptem_diffusion.particles.known_truth.scoring import error_ratio, mask_overlaps, match_rods
+from napari_lptem_diffusion.particles.known_truth.tracking_scores import score_tracks
 
 LAGS = (1, 2, 5, 10)
 TUNING_SEED = 100

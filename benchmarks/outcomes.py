@@ -13,7 +13,7 @@ from scenes import Scene
 
 from napari_lptem_diffusion import analyze
 from napari_lptem_diffusion.movie import Movie
-from napari_lptem_diffusion.particles.scoring import (
+from napari_lptem_diffusion.particles.known_truth.scoring import (
     Matches,
     match_rods,
     matched_filter_snr,

@@ -25,8 +25,8 @@ from skimage.feature import blob_dog, blob_log
 from skimage.filters import threshold_li, threshold_otsu, threshold_yen
 from skimage.measure import label, regionprops_table
 
-from napari_lptem_diffusion.particles.scoring import match_rods, without_cut
-from napari_lptem_diffusion.particles.tracking_scores import hota
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods, without_cut
+from napari_lptem_diffusion.particles.known_truth.tracking_scores import hota
 
 Movie = NDArray[Any]
 Frames = Sequence[int]

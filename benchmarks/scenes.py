@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reference_tracks import fbm_steps
 
 from napari_lptem_diffusion.particles import Imaging, render_movie
-from napari_lptem_diffusion.particles.scoring import matched_filter_snr, segment_distance
+from napari_lptem_diffusion.particles.known_truth.scoring import matched_filter_snr, segment_distance
 
 Floats = NDArray[np.float64]
 COLUMNS = ["particle", "frame", "x", "y", "angle_deg", "length", "width", "blur_px", "contrast"]

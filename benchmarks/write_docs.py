@@ -25,7 +25,8 @@ def main() -> None:
         script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
         run = subprocess.run([sys.executable, ROOT / script, *options], check=True, stdout=subprocess.PIPE, text=True)
-        heading = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}` ({machine})."
+        flags = "".join(f" {option}" for option in options if option.startswith("--"))
+        heading = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}{flags}` ({machine})."
         text = f"{heading}\n\n{run.stdout.strip()}\n"
         (ROOT / "docs" / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
 

@@ -18,10 +18,14 @@ _HOME_OF = {
     "Settings": "settings",
     "Stopped": "progress",
     "analyze": "analysis",
+    "correct": "corrections",
     "detect": "particles",
     "estimate_diffusion": "diffusion.estimate",
+    "judge_tracks": "judge",
     "link": "particles",
     "open_movie": "movie",
+    "open_session": "session",
+    "read_tracks": "particles.track_files.read",
 }
 __all__ = [
     "Analysis",
@@ -33,19 +37,27 @@ __all__ = [
     "Stopped",
     "__version__",
     "analyze",
+    "correct",
     "detect",
     "estimate_diffusion",
+    "judge_tracks",
     "link",
     "open_movie",
+    "open_session",
+    "read_tracks",
 ]
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis, analyze
+    from napari_lptem_diffusion.corrections import correct
     from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
     from napari_lptem_diffusion.errors import InputError
+    from napari_lptem_diffusion.judge import judge_tracks
     from napari_lptem_diffusion.movie import Calibration, Movie, open_movie
     from napari_lptem_diffusion.particles import detect, link
+    from napari_lptem_diffusion.particles.track_files.read import read_tracks
     from napari_lptem_diffusion.progress import Stopped
+    from napari_lptem_diffusion.session import open_session
     from napari_lptem_diffusion.settings import Settings
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles import calibrate, follow, label_image, search_range_px
-from napari_lptem_diffusion.particles.correction import Correction
-from napari_lptem_diffusion.particles.correction_tables import nothing_marked
+from napari_lptem_diffusion.particles.correcting.correction import Correction
+from napari_lptem_diffusion.particles.correcting.tables import nothing_marked
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
 

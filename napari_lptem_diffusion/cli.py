@@ -22,7 +22,7 @@ from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.diffusion.training import TrainingConfig
-    from napari_lptem_diffusion.particles.correction import Correction
+    from napari_lptem_diffusion.particles.correcting.correction import Correction
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -176,7 +176,7 @@ def _analyze(options: argparse.Namespace) -> None:
 def _corrections(options: argparse.Namespace) -> tuple[Correction, ...]:
     if options.corrections is None:
         return ()
-    from napari_lptem_diffusion.particles.correction import read_corrections
+    from napari_lptem_diffusion.particles.correcting.correction import read_corrections
 
     if len(options.movies) > 1:
         raise InputError(f"--corrections belong to one movie, but {len(options.movies)} movies were given.")

@@ -12,9 +12,9 @@ from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.movie import Movie
-from napari_lptem_diffusion.particles.correction import AddRod, Correction, ReplaceRod, Rod, SplitTrack
-from napari_lptem_diffusion.particles.correction_drift import without_drift
-from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction
+from napari_lptem_diffusion.particles.correcting.correction import AddRod, Correction, ReplaceRod, Rod, SplitTrack
+from napari_lptem_diffusion.particles.correcting.drift import without_drift
+from napari_lptem_diffusion.particles.correcting.tables import Rods, apply_correction
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import MovieSettings
 

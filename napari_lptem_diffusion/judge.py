@@ -15,7 +15,7 @@ from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.movie.frames import ArrayFrames, Recording
-from napari_lptem_diffusion.particles.track_files import Columns, TrackFile, open_tracks
+from napari_lptem_diffusion.particles.track_files.read import Columns, TrackFile, open_tracks
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
 

@@ -24,7 +24,7 @@ from napari_lptem_diffusion.export.session_file import (
 )
 from napari_lptem_diffusion.movie import Calibration, Movie, open_movie
 from napari_lptem_diffusion.movie.frames import ArrayFrames, Recording
-from napari_lptem_diffusion.particles.correction import corrections_of_record
+from napari_lptem_diffusion.particles.correcting.correction import corrections_of_record
 from napari_lptem_diffusion.settings import Settings
 
 NOT_HERE = "The movie of this session is not here: its frames are shown empty."

@@ -50,7 +50,8 @@ class DetectionSettings(StageSettings):
     rods_are: Literal["dark", "bright"] | None = _field(
         None,
         "Rods are",
-        "Dark rods on a bright field (bright-field TEM) or bright rods on a dark one. Left to itself: seen in the movie.",
+        "Dark rods on a bright field (bright-field TEM) or bright rods on a dark one. Left to itself: seen in "
+        "the movie.",
     )
     threshold_sigma: float = _field(
         5.0,

@@ -12,7 +12,7 @@ from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.corrections import History, correct, replay
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputError, InputWarning
-from napari_lptem_diffusion.particles.correction import (
+from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
     DeleteRod,
@@ -24,7 +24,7 @@ from napari_lptem_diffusion.particles.correction import (
     Rod,
     SplitTrack,
 )
-from napari_lptem_diffusion.particles.correction_drift import without_drift
+from napari_lptem_diffusion.particles.correcting.drift import without_drift
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DiffusionSettings, MovieSettings, Settings
 from tests.analysis_factory import GAP_FRAMES, make_analysis

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,15 @@ def test_training_needs_only_torch_numpy_and_safetensors():
         waiting += sorted(ours(iter(names)) | parents)
     unwanted = {name: by for name, by in foreign.items() if name not in sys.stdlib_module_names | TRAINING_NEEDS}
     assert unwanted == {}
+
+
+def test_every_room_is_installed():
+    """Users install with pip, where a room that is not listed is missing."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    rooms = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in (ROOT / PACKAGE).rglob("__init__.py")
+    }
+    assert set(listed) == rooms | {f"{PACKAGE}.sample_data"}
 
 
 def test_importing_the_package_loads_neither_qt_nor_napari_nor_torch():

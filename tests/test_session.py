@@ -17,7 +17,7 @@ from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.movie import Movie, open_movie
-from napari_lptem_diffusion.particles.correction import AddRod, Anchor, MarkDirt, MarkStuck, Rod, SplitTrack
+from napari_lptem_diffusion.particles.correcting.correction import AddRod, Anchor, MarkDirt, MarkStuck, Rod, SplitTrack
 from napari_lptem_diffusion.session import NOT_HERE, autosave, open_session, save_session
 from napari_lptem_diffusion.settings import MovieSettings
 from tests.analysis_factory import empty_analysis, make_analysis

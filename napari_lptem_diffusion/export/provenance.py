@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_lptem_diffusion import __version__
 from napari_lptem_diffusion.errors import InputError
-from napari_lptem_diffusion.particles.correction import corrections_record
+from napari_lptem_diffusion.particles.correcting.correction import corrections_record
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:

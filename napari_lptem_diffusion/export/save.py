@@ -22,7 +22,7 @@ from napari_lptem_diffusion.export.tables import (
     write_csv,
 )
 from napari_lptem_diffusion.export.trackmate import save_trackmate
-from napari_lptem_diffusion.particles.correction import corrections_to_json
+from napari_lptem_diffusion.particles.correcting.correction import corrections_to_json
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:

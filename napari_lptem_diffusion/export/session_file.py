@@ -17,7 +17,7 @@ import pandas as pd
 from napari_lptem_diffusion import __version__
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.movie import Movie
-from napari_lptem_diffusion.particles.correction import corrections_record
+from napari_lptem_diffusion.particles.correcting.correction import corrections_record
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis

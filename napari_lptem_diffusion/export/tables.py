@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from napari_lptem_diffusion.export.units import with_units
-from napari_lptem_diffusion.particles.correction_drift import DRIFT_COLUMNS
+from napari_lptem_diffusion.particles.correcting.drift import DRIFT_COLUMNS
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis

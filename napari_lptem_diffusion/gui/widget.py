@@ -111,7 +111,7 @@ class LptemDiffusionWidget(QWidget):
         followed = len(analysis.motion.particles)
         sentence = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
         if followed == 0:
-            other = "bright" if analysis.measured["rods_are_dark"] else "dark"
+            other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
             sentence = f"No rods were followed: try a lower threshold, or {other} rods."
         self._result_title.setText(f"Result of {image.name}" if followed else f"Result of {image.name}: {sentence}")
         was_shown = not (self._result_part.isHidden() or self.results.isHidden())

@@ -9,9 +9,9 @@ import pytest
 
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.export import save_analysis
-from napari_lptem_diffusion.particles.correction import AddRod, Anchor, MarkStuck, Rod
-from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction
-from napari_lptem_diffusion.particles.detections import COLUMNS as DETECTED
+from napari_lptem_diffusion.particles.correcting.correction import AddRod, Anchor, MarkStuck, Rod
+from napari_lptem_diffusion.particles.correcting.tables import Rods, apply_correction
+from napari_lptem_diffusion.particles.finding.detections import COLUMNS as DETECTED
 from tests.analysis_factory import make_analysis
 
 FILES = ("particles/particle_0000.csv", "summary.csv", "msd.csv", "detections.csv", "marked.csv", "drift.csv")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.trackmate import save_trackmate
-from napari_lptem_diffusion.particles.track_files import open_tracks
+from napari_lptem_diffusion.particles.track_files.read import open_tracks
 from tests.analysis_factory import GAP_PARTICLE, SHORT_PARTICLE, empty_analysis, make_analysis
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_lptem_diffusion.particles import assignment
-from napari_lptem_diffusion.particles.assignment import choose_links, confidence, margins
-from napari_lptem_diffusion.particles.chance import beyond_chance
+from napari_lptem_diffusion.particles.following import assignment
+from napari_lptem_diffusion.particles.following.assignment import choose_links, confidence, margins
+from napari_lptem_diffusion.particles.following.chance import beyond_chance
 
 GAINS = st.lists(st.floats(-5, 10, allow_subnormal=False), min_size=9, max_size=9)
 

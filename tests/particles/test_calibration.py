@@ -8,9 +8,9 @@ import pytest
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles import calibrate, detect, render_movie
-from napari_lptem_diffusion.particles.detector import coarsen
-from napari_lptem_diffusion.particles.rendering import transmission
-from napari_lptem_diffusion.particles.scoring import match_rods
+from napari_lptem_diffusion.particles.finding.detector import coarsen
+from napari_lptem_diffusion.particles.known_truth.rendering import transmission
+from napari_lptem_diffusion.particles.known_truth.scoring import error_ratio, match_rods
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import EASY, HARD, scene
@@ -161,6 +161,18 @@ def test_noise_in_the_filter_has_unit_variance_and_threshold_means_what_it_says(
     image = coarsen(detector.field.normalise(movie[0]), detector.coarsening)
     assert detector.bank.responses(image).std() == pytest.approx(1, abs=0.06)
     assert len(detector.detect(movie)) / len(movie) < 0.3
+
+
+def test_rods_that_move_everywhere_do_not_count_as_noise():
+    _, poses = scene(HARD, frames=6, shape=(512, 512), spacing=70, seed=20)
+    rng = np.random.default_rng(21)
+    poses[["x", "y"]] += rng.uniform(-8, 8, (len(poses), 2))
+    poses["angle_deg"] = rng.uniform(0, 180, len(poses))
+    movie = render_movie(poses, 6, (512, 512), HARD, rng)
+    matches = match_rods(calibrate(movie, DEFAULTS).detect(movie), poses)
+    stated = matches.found[["localization_error_along", "localization_error_across"]].to_numpy()
+    true = np.stack([matches.along, matches.across], axis=1)
+    assert error_ratio(stated, true).rms == pytest.approx(1, abs=0.15)
 
 
 def test_calibration_can_be_stopped_at_any_moment(easy):

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_lptem_diffusion.errors import InputError
-from napari_lptem_diffusion.particles.calibration import calibrate
-from napari_lptem_diffusion.particles.correction import (
+from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
     DeleteRod,
@@ -25,10 +24,11 @@ from napari_lptem_diffusion.particles.correction import (
     corrections_to_json,
     read_corrections,
 )
-from napari_lptem_diffusion.particles.correction_drift import measure_drift, without_drift
-from napari_lptem_diffusion.particles.correction_fit import fitted_rod
-from napari_lptem_diffusion.particles.correction_tables import Rods, apply_correction, nothing_marked
-from napari_lptem_diffusion.particles.rendering import render_movie
+from napari_lptem_diffusion.particles.correcting.drift import measure_drift, without_drift
+from napari_lptem_diffusion.particles.correcting.fit import fitted_rod
+from napari_lptem_diffusion.particles.correcting.tables import Rods, apply_correction, nothing_marked
+from napari_lptem_diffusion.particles.finding.calibration import calibrate
+from napari_lptem_diffusion.particles.known_truth.rendering import render_movie
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.analysis_factory import GAP_FRAMES, GAP_PARTICLE, make_analysis
 from tests.rendered_movie import CLEAR, rod_poses

@@ -6,8 +6,8 @@ import pytest
 
 from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.particles import calibrate, detect, link, render_movie
-from napari_lptem_diffusion.particles.detections import COLUMNS
-from napari_lptem_diffusion.particles.scoring import match_rods, position_bound
+from napari_lptem_diffusion.particles.finding.detections import COLUMNS
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods, position_bound
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import EASY, HARD, rms, scene

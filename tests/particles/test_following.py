@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from napari_lptem_diffusion.particles import Imaging, calibrate, follow, link, render_movie
-from napari_lptem_diffusion.particles.second_look import look_again
+from napari_lptem_diffusion.particles.following.second_look import look_again
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DetectionSettings, LinkingSettings
 from tests.particles.scenes import EASY, HARD, rms, scene

@@ -6,7 +6,7 @@ import pytest
 from skimage import io
 
 from napari_lptem_diffusion.particles import detect, label_image, link
-from napari_lptem_diffusion.particles.scoring import match_rods
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = Path(__file__).parents[2] / "sample_data"

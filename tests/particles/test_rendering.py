@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_lptem_diffusion.particles import Imaging, render_movie
-from napari_lptem_diffusion.particles.rendering import capsule_coverage, transmission
+from napari_lptem_diffusion.particles.known_truth.rendering import capsule_coverage, transmission
 
 QUIET = Imaging(
     electrons_per_px=1e6, contrast=0.5, flicker=0, row_noise=0, grey_per_electron=0.01, grey_offset=0, bits=16

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_lptem_diffusion.particles.capsule import RodShape, capsule_value
-from napari_lptem_diffusion.particles.error_scale import measure_error_scale, pulls
-from napari_lptem_diffusion.particles.groups import axis_distance, touching_groups
-from napari_lptem_diffusion.particles.noise import NoiseCorrelation
-from napari_lptem_diffusion.particles.pose_fit import Fit, fit_rods, rods_image
-from napari_lptem_diffusion.particles.priors import LENGTH, SIZE, WIDTH, Prior
-from napari_lptem_diffusion.particles.rendering import capsule_coverage
-from napari_lptem_diffusion.particles.windows import Windows
+from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
+from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scale, pulls
+from napari_lptem_diffusion.particles.finding.groups import axis_distance, touching_groups
+from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
+from napari_lptem_diffusion.particles.finding.priors import LENGTH, SIZE, WIDTH, Prior
+from napari_lptem_diffusion.particles.finding.windows import Windows
+from napari_lptem_diffusion.particles.known_truth.rendering import capsule_coverage
 
 WHITE = NoiseCorrelation(np.ones((1, 1)))
 PRIOR = Prior(RodShape(15.0, 7.5, 1.5), 0.05, 0.05, 0.2)
@@ -99,19 +99,19 @@ def test_bright_rods_are_as_far_off_as_stated():
 
 def test_what_the_curvature_leaves_out_for_faint_rods_is_learnt():
     def find(image):
-        places = (np.arange(14) + 0.5) * image.shape[0] / 14
-        start = np.tile(PRIOR.centre(), (196, 1))
+        places = (np.arange(7) + 0.5) * image.shape[0] / 7
+        start = np.tile(PRIOR.centre(), (49, 1))
         start[:, :2] = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
         start[:, 3] = 1
         fits = []
         for angle in (0.0, 0.8, 1.6, 2.4):
             start[:, 2] = angle
-            fits.append(fit_rods(image, start, PRIOR.of_rods(196), WHITE, np.zeros(196), PRIOR.shape.reach))
+            fits.append(fit_rods(image, start, PRIOR.of_rods(49), WHITE, np.zeros(49), PRIOR.shape.reach))
         best = np.argmax([fit.snr for fit in fits], axis=0)
         chosen = ("parameters", "covariance", "snr", "visible")
-        return Fit(*(np.stack([getattr(fit, name) for fit in fits])[best, np.arange(196)] for name in chosen))
+        return Fit(*(np.stack([getattr(fit, name) for fit in fits])[best, np.arange(49)] for name in chosen))
 
-    scale = measure_error_scale(find, PRIOR, WHITE, 5.0)
+    scale = measure_error_scale(find, PRIOR, WHITE, 5.0, lambda: None)
     fit, truth = simulated(8, 2)
     curvature = np.sqrt((pulls(fit, truth) ** 2).mean(axis=1))
     corrected = np.sqrt((np.clip(pulls(fit, truth) / scale.factors(fit.snr), -4, 4) ** 2).mean(axis=1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_lptem_diffusion.particles.scoring import outline_gaps
+from napari_lptem_diffusion.particles.known_truth.scoring import outline_gaps
 
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_lptem_diffusion.particles import Imaging, render_movie
-from napari_lptem_diffusion.particles.motion_scores import (
+from napari_lptem_diffusion.particles.known_truth.motion_scores import (
     mean_square_displacements,
     msd_ratios,
     pixel_locking,
     score_jumps,
 )
-from napari_lptem_diffusion.particles.scoring import (
+from napari_lptem_diffusion.particles.known_truth.scoring import (
     error_ratio,
     mask_overlaps,
     matched_filter_snr,
@@ -23,7 +23,7 @@ from napari_lptem_diffusion.particles.scoring import (
     segment_distance,
     without_cut,
 )
-from napari_lptem_diffusion.particles.tracking_scores import hota, score_tracks
+from napari_lptem_diffusion.particles.known_truth.tracking_scores import hota, score_tracks
 
 ROD = {"angle_deg": 30.0, "length": 31.0, "width": 15.0, "blur_px": 2.0, "contrast": 0.2}
 

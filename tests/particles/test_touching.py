@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from napari_lptem_diffusion.particles import calibrate, render_movie
-from napari_lptem_diffusion.particles.scoring import match_rods
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import EASY, rms, scattered_rods
 

@@ -11,8 +11,8 @@ from scipy.io import savemat
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_analysis
-from napari_lptem_diffusion.particles.track_columns import ColumnMap, suggest_columns, unit_of
-from napari_lptem_diffusion.particles.track_files import open_tracks, read_tracks
+from napari_lptem_diffusion.particles.track_files.columns import ColumnMap, suggest_columns, unit_of
+from napari_lptem_diffusion.particles.track_files.read import open_tracks, read_tracks
 from tests.analysis_factory import make_analysis
 
 AUNR = Path(__file__).parents[3] / "shared" / "data" / "aunr_tracks.csv"

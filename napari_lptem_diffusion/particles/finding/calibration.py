@@ -1,0 +1,225 @@
+"""What a movie says about itself: background, noise and the size of its rods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import KDTree
+
+from napari_lptem_diffusion.particles.finding.capsule import RodShape
+from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
+from napari_lptem_diffusion.particles.finding.dirt import with_dirt
+from napari_lptem_diffusion.particles.finding.field import build_field, measure_noise
+from napari_lptem_diffusion.particles.finding.filter_bank import build_filter_bank
+from napari_lptem_diffusion.particles.finding.noise import Noise
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X, Y
+from napari_lptem_diffusion.particles.finding.samples import Frames, Pairs, Samples, sample_movie
+from napari_lptem_diffusion.particles.finding.scan import scan_movie
+from napari_lptem_diffusion.particles.finding.sizes import learn_population
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+from napari_lptem_diffusion.settings import DetectionSettings
+
+_FIT_PIXELS_PER_WIDTH = 6.0
+_COARSE_FROM_PIXELS_PER_WIDTH = 5.0
+_WINDOW_LENGTHS = 5
+_LEARNING_FRAMES = (6, 14)
+_TEXTURE_FRAMES = 3
+_LEARNING_RODS = 20
+_MOST_RODS = 200
+_LEAST_VISIBLE = 0.95
+_LEAST_BLUR = 0.5
+_UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
+_GIVEN_SPREAD = 0.05
+_STAGES = 5
+_CROWDED = (0.03, 0.7)
+"""Least share of the picture that rods may fill and not matter for the noise, and the most that leaves enough."""
+_SHADE, _AROUND = 0.03, 2
+"""A rod hides where it takes more than this share of its amplitude, and so many px more of the grid of the fit."""
+
+
+def calibrate(
+    movie: Frames,
+    settings: DetectionSettings,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Detector:
+    """Learn background, noise and rod size from a movie.
+
+    Parameters
+    ----------
+    movie : sequence of (y, x) frames
+        A `Movie` or an array (frames, y, x).
+    settings : DetectionSettings
+        A given rod length or width is used as it is.
+    progress, should_stop : callable, optional
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    stage = 0
+
+    def pause() -> None:
+        report(progress, should_stop, stage, _STAGES, "measuring the movie")
+
+    samples = sample_movie(movie, pause)
+    stage += 1
+    pause()
+    noise = measure_noise(samples, pause)
+    stage += 1
+    given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
+    shape, sign = scan_movie(samples, noise, given, pause)
+    prior = _given(Prior(shape or _unknown_shape(samples), *_UNLEARNT_SPREADS), settings)
+    for turn, frames in enumerate(_LEARNING_FRAMES):
+        stage += 1
+        detector = _detector(samples, noise, settings, prior, sign, pause)
+        prior = _given(_learn_population(detector, samples, frames, pause), settings)
+        noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
+    stage += 1
+    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale(pause)
+
+
+def detect(
+    movie: Frames,
+    settings: DetectionSettings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> pd.DataFrame:
+    """Find the rods of a movie: `calibrate`, then `Detector.detect`.
+
+    Parameters
+    ----------
+    movie : sequence of (y, x) frames
+    settings : DetectionSettings, optional
+    progress, should_stop : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        One row per rod and frame, columns as in `detector.COLUMNS`.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    detector = calibrate(movie, settings or DetectionSettings(), progress, should_stop)
+    return detector.detect(movie, progress, should_stop)
+
+
+def _given(prior: Prior, settings: DetectionSettings) -> Prior:
+    """Let what the user says of the rods stand."""
+    if settings.rod_length_px is not None:
+        prior = replace(prior, shape=replace(prior.shape, length=settings.rod_length_px), length_spread=_GIVEN_SPREAD)
+    if settings.rod_width_px is not None:
+        prior = replace(prior, shape=replace(prior.shape, width=settings.rod_width_px), width_spread=_GIVEN_SPREAD)
+    return prior
+
+
+def _unknown_shape(samples: Samples) -> RodShape:
+    """Size to look for where nothing stood out."""
+    width = max(4.0, min(samples.mean.shape) / 64)
+    return RodShape(2 * width, width, 0.15 * width)
+
+
+def _detector(
+    samples: Samples, noise: Noise, settings: DetectionSettings, prior: Prior, sign: int, pause: Callable[[], None]
+) -> Detector:
+    """Build the detector for rods of the given size (px of the movie)."""
+    bin_px = 1
+    while np.hypot(prior.shape.width, 2 * prior.shape.blur) / (2 * bin_px) >= _FIT_PIXELS_PER_WIDTH:
+        bin_px *= 2
+    field = build_field(samples, noise, bin_px, _WINDOW_LENGTHS * prior.shape.length, sign)
+    fine = prior.scaled(1 / bin_px)
+    fine = replace(fine, shape=replace(fine.shape, blur=max(fine.shape.blur, _LEAST_BLUR)))
+    coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
+    correlation = field.noise.correlation.coarsened() if coarsening == 2 else field.noise.correlation
+    bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
+    detector = Detector(settings, field, bank, coarsening, fine)
+    detector = replace(detector, field=with_dirt(detector, samples, pause))
+    return replace(detector, bank=replace(bank, texture=_texture(detector, samples, pause)))
+
+
+def _noise_beside_rods(detector: Detector, samples: Samples, noise: Noise, pause: Callable[[], None]) -> Noise:
+    """Measure the noise again without the rods, where they fill so much of the picture that they count as noise."""
+    crowded = _CROWDED[0] < _where_rods_are(detector, pause, samples.pairs[0][0]).mean() < _CROWDED[1]
+    return measure_noise(samples, pause, partial(_where_rods_are, detector, pause)) if crowded else noise
+
+
+def _where_rods_are(detector: Detector, pause: Callable[[], None], frame: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where a frame as recorded has something that may be a rod, its surroundings included."""
+    pause()
+    start = detector.start(detector.field.normalise(frame))
+    if not len(start):
+        return np.zeros(frame.shape, dtype=np.bool_)
+    start[:, AMPLITUDE] = 1
+    shown = rods_image(detector.field.background.shape, start, detector.prior.shape.reach) > _SHADE
+    around = ndimage.binary_dilation(shown, iterations=_AROUND)
+    mask = np.repeat(np.repeat(around, detector.field.bin_px, axis=0), detector.field.bin_px, axis=1)
+    return np.pad(mask, [(0, n - m) for n, m in zip(frame.shape, mask.shape, strict=True)])
+
+
+def _texture(detector: Detector, samples: Samples, pause: Callable[[], None]) -> float:
+    """How much more than noise comes through the filter where there are no rods."""
+    spreads = []
+    for first, _ in _some(samples, _TEXTURE_FRAMES):
+        pause()
+        image = detector.field.normalise(first)
+        fit = _single_rods(detector, image)
+        rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
+        response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
+        spreads.append(1.4826 * float(np.median(np.abs(response))))
+    return max(1.0, float(np.median(spreads)))
+
+
+def _some(samples: Samples, count: int) -> Pairs:
+    """So many pairs, spread over the movie."""
+    chosen = np.unique(np.linspace(0, len(samples.pairs) - 1, count).astype(int))
+    return [samples.pairs[k] for k in chosen]
+
+
+def _single_rods(detector: Detector, image: NDArray[np.float32]) -> Fit | None:
+    """What stands out, fitted as rods; the strongest only, and without a thought of rods that touch."""
+    start = detector.start(image)[:_MOST_RODS]
+    return detector.refit(image, start, detector.prior.of_rods(len(start))) if len(start) else None
+
+
+def _learn_population(detector: Detector, samples: Samples, frames: int, pause: Callable[[], None]) -> Prior:
+    """Size of the rods that are alone and wholly in view, and its variation; px of the movie."""
+    images, rods = [], []
+    for first, _ in _some(samples, frames):
+        pause()
+        image = detector.field.normalise(first)
+        fit = _single_rods(detector, image)
+        if fit is None:
+            continue
+        sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture
+        alone = _apart(fit.parameters, detector.prior.shape.length)
+        clear = np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
+        if len(clear):
+            images.append(image)
+            rods.append(_spread_over(fit.parameters[clear[np.argsort(-fit.snr[clear], kind="stable")]]))
+    bin_px = detector.field.bin_px
+    if not images:
+        return detector.prior.scaled(bin_px)
+    return learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause).scaled(bin_px)
+
+
+def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
+    """Which rods have no other within *distance*."""
+    tree = KDTree(rods[:, [X, Y]])
+    return np.array([len(near) == 1 for near in tree.query_ball_point(rods[:, [X, Y]], distance)])
+
+
+def _spread_over(rods: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take a few rods evenly from the brightest to the faintest, so that those out of focus are counted too."""
+    rows = np.unique(np.linspace(0, len(rods) - 1, _LEARNING_RODS).round().astype(int))
+    return np.take(rods, rows, axis=0)

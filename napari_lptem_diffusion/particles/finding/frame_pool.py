@@ -1,0 +1,66 @@
+"""Work on the frames of a movie on several threads, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.particles.finding.field import Frames
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
+
+Result = TypeVar("Result")
+_READ_AHEAD = 2
+"""Frames that are read or worked on at a time, for each thread."""
+
+
+def over_frames(
+    work: Callable[[NDArray[np.generic], int], Result],
+    movie: Frames,
+    message: str,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """Yield ``work(image, frame)`` for every frame, in order.
+
+    Frames are read here, one after the other, as no file format promises to be read by several threads; the work is
+    done on threads, which numpy and scipy let run side by side. Results do not depend on how many there are.
+
+    Parameters
+    ----------
+    work : callable
+        Of a (y, x) image and its frame number; called from several threads at once.
+    movie : sequence of (y, x) frames
+    message : str
+        Names the work to *progress*.
+    progress, should_stop : callable, optional
+        Called from the caller's thread before each frame; *should_stop* also ends what is under way.
+    workers : int, optional
+        Threads; as many as there are cores unless given.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    workers = workers or os.cpu_count() or 1
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for frame in range(len(movie)):
+                if len(pending) >= _READ_AHEAD * workers:
+                    yield pending.popleft().result()
+                report(progress, should_stop, frame, len(movie), message)
+                pending.append(pool.submit(work, np.asarray(movie[frame]), frame))
+            while pending:
+                yield pending.popleft().result()
+                report(None, should_stop, len(movie), len(movie), message)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    report(progress, should_stop, len(movie), len(movie), message)

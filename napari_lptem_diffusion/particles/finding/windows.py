@@ -1,0 +1,167 @@
+"""Square windows around groups of rods, and the image that the parameters of a group make in its window."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.particles.finding.capsule import capsule_image, capsule_value
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, BACKGROUND, BLUR, LENGTH, WIDTH, X, Y
+
+Array = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+_LEAST_VARIANCE = np.float32(0.1)
+_PIXEL_VARIANCE = np.float32(1 / 12)
+
+
+class Windows:
+    """Windows cut from an image once and used by every step of the fit; one for each group of rods.
+
+    Parameters everywhere are (groups, 8 * rods in a group), the eight of the first rod first; the windows of one
+    object hold groups of one size. The background of a group is the sum of those of its rods.
+
+    Parameters
+    ----------
+    image : ndarray
+        (y, x) normalised.
+    start : ndarray
+        Parameters; a window is centred on the mean position of its rods.
+    reach : int
+        Half the side of a window, px.
+    absorption : ndarray, optional
+        (groups,): share of the electrons that an amplitude of 1 takes away; rods on top of each other then let pass
+        the product of what each lets pass. 0, the default: their images add up.
+    """
+
+    def __init__(self, image: Array, start: Matrix, reach: int, absorption: Matrix | None = None) -> None:
+        self.reach, self.pixel = reach, 1
+        self.corner_x = np.rint(start[:, X::8].mean(axis=1)).astype(int) - reach
+        self.corner_y = np.rint(start[:, Y::8].mean(axis=1)).astype(int) - reach
+        self.absorption = np.zeros(len(start)) if absorption is None else absorption
+        self.index, padded = self._places(image)
+        self.data = padded[self.index]
+        self.inside = np.pad(np.ones(image.shape, dtype=np.float32), 2 * reach)[self.index]
+        self.weight = self.inside
+
+    def take(self, rows: NDArray[np.intp]) -> Windows:
+        """Return the windows of these *rows* alone; a row may be taken several times."""
+        part = copy(self)
+        for name in ("corner_x", "corner_y", "absorption", "data", "inside", "weight"):
+            setattr(part, name, getattr(self, name)[rows])
+        part.index = (self.index[0][rows], self.index[1][rows])
+        return part
+
+    def halved(self) -> Windows:
+        """Return the windows at half the resolution, for a first look: a quarter of the pixels, the same parameters."""
+        part = copy(self)
+        part.pixel = 2 * self.pixel
+        part.data, part.inside = halved(self.data), halved(self.inside)
+        part.weight = 2 * halved(self.weight)
+        return part
+
+    def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
+        """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
+        variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
+        self.weight = self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+
+    def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
+        """Coordinates of every pixel along and across each rod, and its cosine and sine; (groups, rods, y, x)."""
+        rods = parameters.reshape(len(parameters), -1, 8)
+        steps = np.arange(0, 2 * self.reach + 2 - self.pixel, self.pixel) + (self.pixel - 1) / 2
+        dx = (self.corner_x[:, None] - rods[..., X])[..., None, None] + steps[None, :]
+        dy = (self.corner_y[:, None] - rods[..., Y])[..., None, None] + steps[:, None]
+        c, s = (f(rods[..., ANGLE])[..., None, None] for f in (np.cos, np.sin))
+        c, s, dx, dy = (values.astype(np.float32) for values in (c, s, dx, dy))
+        return c * dx + s * dy, c * dy - s * dx, c, s
+
+    def rods(self, parameters: Matrix) -> Array:
+        """Image of every rod of a group with amplitude 1, (groups, rods, y, x)."""
+        along, across, _, _ = self.axes(parameters)
+        return capsule_value(along, across, *_size(parameters))
+
+    def models(self, parameters: Matrix) -> Array:
+        """Image of each group in its window, without background."""
+        signal, _ = _combined(_per_rod(parameters, AMPLITUDE) * self.rods(parameters), self.absorption)
+        return signal
+
+    def others(self, parameters: Matrix) -> Array:
+        """What the other groups add to each window."""
+        own = self.models(parameters)
+        total = np.zeros(self.padded_shape, dtype=np.float32)
+        self.draw(own, total)
+        return total[self.index] - own
+
+    def draw(self, models: Array, padded: Array) -> None:
+        """Add the windows to an image that is padded by twice the reach."""
+        for rows, columns, model in zip(self.index[0][:, :, 0], self.index[1][:, 0, :], models, strict=True):
+            padded[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += model
+
+    def linearise(self, data: Array, parameters: Matrix) -> tuple[Array, Array]:
+        """Weighted residual (groups, y, x) and derivatives of the model (groups, parameters, y, x)."""
+        along, across, c, s = self.axes(parameters)
+        length, width, blur = _size(parameters)
+        image = capsule_image(along, across, length, width, blur)
+        amplitude = _per_rod(parameters, AMPLITUDE)
+        signal, share = _combined(amplitude * image.value, self.absorption)
+        share = share * self.weight[:, None]
+        strength = amplitude * share
+        jacobian = np.empty((len(data), parameters.shape[1] // 8, 8, *data.shape[1:]), dtype=np.float32)
+        jacobian[:, :, X] = strength * (s * image.by_across - c * image.by_along)
+        jacobian[:, :, Y] = -strength * (s * image.by_along + c * image.by_across)
+        jacobian[:, :, ANGLE] = strength * (image.by_along * across - image.by_across * along)
+        jacobian[:, :, AMPLITUDE] = share * image.value
+        jacobian[:, :, BACKGROUND] = self.weight[:, None]
+        jacobian[:, :, LENGTH] = strength * (length * image.by_length)
+        jacobian[:, :, WIDTH] = strength * (width * image.by_width)
+        jacobian[:, :, BLUR] = strength * ((blur - _PIXEL_VARIANCE / blur) * image.by_blur)
+        background = parameters[:, BACKGROUND::8].sum(axis=1)[:, None, None].astype(np.float32)
+        residual = (data - signal - background) * self.weight
+        return residual, jacobian.reshape(len(data), parameters.shape[1], *data.shape[1:])
+
+    def _places(self, image: Array) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Array]:
+        """Rows and columns of the windows in the padded image, and that image."""
+        pad = 2 * self.reach
+        padded = np.pad(image, pad)
+        self.padded_shape = padded.shape
+        steps = np.arange(2 * self.reach + 1)
+        top = np.clip(self.corner_y + pad, 0, padded.shape[0] - len(steps))
+        left = np.clip(self.corner_x + pad, 0, padded.shape[1] - len(steps))
+        return ((top[:, None] + steps)[:, :, None], (left[:, None] + steps)[:, None, :]), padded
+
+
+def halved(windows: Array) -> Array:
+    """Mean of every 2 x 2 pixels of (groups, y, x); a row or a column left over is dropped."""
+    rows, columns = (n - n % 2 for n in windows.shape[1:])
+    even: Array = windows[:, 0:rows:2, :columns] + windows[:, 1:rows:2, :columns]
+    return (even[..., 0::2] + even[..., 1::2]) * np.float32(0.25)
+
+
+def _per_rod(parameters: Matrix, column: int) -> Array:
+    """One parameter of every rod, (groups, rods, 1, 1)."""
+    return parameters[:, column::8, None, None].astype(np.float32)
+
+
+def _size(parameters: Matrix) -> tuple[Array, Array, Array]:
+    """Length, width and blur of the image, to which the square of a pixel adds."""
+    length, width, blur = (np.exp(_per_rod(parameters, column)) for column in (LENGTH, WIDTH, BLUR))
+    return length, width, np.sqrt(blur * blur + _PIXEL_VARIANCE)
+
+
+def _combined(signals: Array, absorption: Matrix) -> tuple[Array, Array]:
+    """Signal of rods on top of each other, (groups, y, x), and its derivative by the signal of each.
+
+    With q the absorption, 1 - q S is the product of 1 - q s over the rods.
+    """
+    if signals.shape[1] == 1:
+        return signals[:, 0], np.ones((1, 1, 1, 1), dtype=np.float32)
+    q = absorption.astype(np.float32)[:, None, None]
+    passed = 1 - q[:, None] * signals
+    total = signals[:, 0]
+    for k in range(1, signals.shape[1]):
+        total = total + signals[:, k] - q * total * signals[:, k]
+    if signals.shape[1] == 2:
+        return total, passed[:, ::-1]
+    shares = [np.prod(np.delete(passed, k, axis=1), axis=1) for k in range(signals.shape[1])]
+    return total, np.stack(shares, axis=1)

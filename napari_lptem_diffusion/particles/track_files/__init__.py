@@ -1,0 +1,1 @@
+"""Tracks of other tools: CSV in any dialect, TrackMate, MATLAB."""
