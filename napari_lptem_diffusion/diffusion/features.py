@@ -17,6 +17,8 @@ from napari_lptem_diffusion.diffusion.observation import Observation
 
 CLIPS = (("rms", 6.0), ("median", 4.0), ("median", 1.5))
 BOXES = (2, 4, 8, 16, 32, 64)
+REACH = max(BOXES) // 2
+"""How many displacements to either side a feature sees."""
 VECTORS = len(CLIPS) + 2 * len(BOXES)
 SCALARS = 13
 
