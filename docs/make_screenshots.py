@@ -51,7 +51,7 @@ def main() -> None:
 
 def most_changing(widget: LptemDiffusionWidget) -> int:
     """Return the particle whose mixing ratio varies most: the one to show."""
-    frames = widget.export_panel.analysis.motion.frames
+    frames = widget.result.analysis.motion.frames
     return int(frames.groupby("particle")["mixing_ratio"].std().idxmax())
 
 

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import check_output_folder, save_analysis, save_overlay_movie, save_report
 from napari_lptem_diffusion.gui.messages import ask
+from napari_lptem_diffusion.gui.result import Result
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -20,15 +21,14 @@ if TYPE_CHECKING:
 class ExportPanel(QWidget):
     """Buttons that ask for a place and then want work to be done."""
 
-    analysis: Analysis
-    """What is exported; `show_analysis` sets it before the panel is shown."""
-
     work_wanted = Signal(object, str)
     """Emitted with the `Work`, which returns the path that it wrote, and its description."""
     failed = Signal(object)
 
-    def __init__(self) -> None:
+    def __init__(self, result: Result) -> None:
         super().__init__()
+        self._result = result
+        result.changed.connect(self._on_result)
         self._buttons: list[QPushButton] = []
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -47,11 +47,11 @@ class ExportPanel(QWidget):
             layout.addWidget(button)
             self._buttons.append(button)
 
-    def show_analysis(self, analysis: Analysis) -> None:
-        """Export *analysis*; without rods there is nothing to draw, only tables."""
-        self.analysis = analysis
-        for button in self._buttons[1:]:
-            button.setEnabled(not analysis.motion.particles.empty)
+    @property
+    def analysis(self) -> Analysis:
+        """What is exported; the panel is shown only while there is a result."""
+        assert self._result.analysis is not None
+        return self._result.analysis
 
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
@@ -65,6 +65,11 @@ class ExportPanel(QWidget):
             self.failed.emit(error)
             return
         self.work_wanted.emit(partial(save_analysis, self.analysis, folder, replace), "Exporting tables")
+
+    def _on_result(self, analysis: Analysis | None) -> None:
+        """Without rods there is nothing to draw, only tables."""
+        for button in self._buttons[1:]:
+            button.setEnabled(analysis is not None and not analysis.motion.particles.empty)
 
     def _tables(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export into this folder", str(self._home()))

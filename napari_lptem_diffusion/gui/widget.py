@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from napari.layers import Layer
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
 from napari_lptem_diffusion.errors import InputError
@@ -23,7 +22,9 @@ from napari_lptem_diffusion.gui.layers import movie_layer, space
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING, counted, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
 from napari_lptem_diffusion.gui.preview import Found, Preview
+from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.results import Results
+from napari_lptem_diffusion.gui.results_dock import ResultsDock
 from napari_lptem_diffusion.gui.run_panel import RunPanel
 from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.gui.selection import Selection
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.gui.worker import Work
 
 _WIDTH_PX = 380
-_PART_HEIGHTS_PX = (300, 560)
 
 
 class LptemDiffusionWidget(QWidget):
-    """From a movie to the motion of its rods, in four steps and one result."""
+    """From a movie to the motion of its rods: four steps, then what can be done with the result.
+
+    The views of the result have a dock of their own, `results_dock`.
+    """
 
     def __init__(self, napari_viewer: napari.Viewer, settings: Settings | None = None) -> None:
         super().__init__()
@@ -50,9 +53,9 @@ class LptemDiffusionWidget(QWidget):
         # napari hands plugins a proxy, which would also wrap the layers and, by the name of this package, our movies.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._viewer = viewer
-        self._analysed_image: Image | None = None
         self._find_state = ""
         self.selection = Selection(self)
+        self.result = Result(self)
         self.canvas = Canvas(viewer, self.selection)
         self.movie_panel = MoviePanel(viewer, settings.movie)
         self.find_form = SettingsForm(settings.detection)
@@ -62,7 +65,9 @@ class LptemDiffusionWidget(QWidget):
         self.preview_box = QCheckBox("Preview in this frame")
         self.run_panel = RunPanel()
         self.results = Results(self.selection)
-        self.export_panel = ExportPanel()
+        self.results_dock = ResultsDock(viewer, self.results)
+        self.results_button = QPushButton("Show results")
+        self.export_panel = ExportPanel(self.result)
         self._lay_out()
         self._connect()
         self._on_theme()
@@ -104,21 +109,12 @@ class LptemDiffusionWidget(QWidget):
         """Show *analysis* over *image* and in the dock, in place of an earlier one; return it in a sentence."""
         if image not in self._viewer.layers:
             return "Nothing is shown: the movie was closed meanwhile."
-        self._analysed_image = image
-        self.canvas.show_result(image, analysis, self.results.quantity)
-        self.results.show_analysis(analysis)
-        self.export_panel.show_analysis(analysis)
+        self.result.show(image, analysis)
         followed = len(analysis.motion.particles)
         sentence = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
         if followed == 0:
             other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
             sentence = f"No rods were followed: try a lower threshold, or {other} rods."
-        self._result_title.setText(f"Result of {image.name}" if followed else f"Result of {image.name}: {sentence}")
-        was_shown = not (self._result_part.isHidden() or self.results.isHidden())
-        self.results.setVisible(followed > 0)
-        self._result_part.show()
-        if followed and not was_shown:
-            self._make_room_for_result()
         self._show_states()
         self._request_preview()
         return sentence
@@ -135,6 +131,7 @@ class LptemDiffusionWidget(QWidget):
         event.acceptProposedAction()
 
     def _connect(self) -> None:
+        self.result.changed.connect(self._on_result)
         self.movie_panel.movie_changed.connect(self._on_movie)
         self.movie_panel.calibration_changed.connect(self._on_calibration)
         self.movie_panel.open_wanted.connect(self.open)
@@ -160,7 +157,14 @@ class LptemDiffusionWidget(QWidget):
             (self._viewer.events.theme, self._on_theme),
             (self._viewer.layers.events.removed, self._on_layer_removed),
         )
-        self.destroyed.connect(partial(_let_go, self.canvas, self.movie_panel, self.preview, self.run_panel, of_viewer))
+        leave = (
+            self.run_panel.abandon,
+            self.preview.abandon,
+            self.canvas.disconnect,
+            self.movie_panel.leave_viewer,
+            self.results_dock.remove,
+        )
+        self.destroyed.connect(partial(_let_go, leave, of_viewer))
 
     def _on_movie(self) -> None:
         movie = self.movie_panel.movie
@@ -175,23 +179,46 @@ class LptemDiffusionWidget(QWidget):
         self._show_states()
         self._request_preview()
 
+    def _on_result(self, analysis: Analysis | None) -> None:
+        """Show another result, or take the one away whose movie is gone."""
+        for section in self._of_result:
+            section.setVisible(analysis is not None)
+        if analysis is None or analysis.motion.particles.empty:
+            self.selection.select(None)
+            self.canvas.remove_result()
+            self.results_dock.hide()
+        image = self.result.image
+        if analysis is None or image is None:
+            return
+        self.export_section.set_state(image.name)
+        self.canvas.show_result(image, analysis, self.results.quantity)
+        self.results.show_analysis(analysis)
+        if not analysis.motion.particles.empty and not self.results_dock.is_shown:
+            for section in (self.find_section, self.follow_section, self.motion_section):
+                section.fold()
+            self.results_dock.show()
+            QTimer.singleShot(0, self._fit_movie)
+
+    def _fit_movie(self) -> None:
+        """Show all of the movie, where the canvas has become smaller."""
+        image = self.movie_panel.image
+        if image is not None:
+            self._viewer.reset_view(layers=[image])
+
     def _on_calibration(self) -> None:
         """Show another scale; a result takes it at once, since the engine works in px and frames."""
         movie, image = self.movie_panel.calibrated(), self.movie_panel.image
         if movie is None:
             return
-        of_result = image is self._analysed_image
+        of_result = image is self.result.image
         self.canvas.set_space(image, space(movie.calibration), of_result)
         if of_result:
-            analysis = self.export_panel.analysis
-            settings = analysis.settings.model_copy(update={"movie": self.movie_panel.settings})
-            self.export_panel.analysis = replace(analysis, movie=movie, settings=settings)
+            self.result.calibrate(movie, self.movie_panel.settings)
 
     @property
     def _result_in_view(self) -> Analysis | None:
         """The result of the chosen movie."""
-        image = self._analysed_image
-        return None if image is None or image is not self.movie_panel.image else self.export_panel.analysis
+        return self.result.analysis if self.result.image is self.movie_panel.image else None
 
     @property
     def _preview_is_wanted(self) -> bool:
@@ -233,11 +260,8 @@ class LptemDiffusionWidget(QWidget):
 
     def _forget_closed_result(self) -> None:
         """Take the result away when the user has removed the layer of its movie."""
-        if self._analysed_image is not None and self._analysed_image not in self._viewer.layers:
-            self._analysed_image = None
-            self.selection.select(None)
-            self.canvas.remove_result()
-            self._result_part.hide()
+        if self.result.image is not None and self.result.image not in self._viewer.layers:
+            self.result.forget()
 
     def _on_export(self, work: Work, description: str) -> None:
         self.run_panel.start(work, description, lambda path: f"Written: {path}")
@@ -253,17 +277,6 @@ class LptemDiffusionWidget(QWidget):
             judged = f"{particles['mixing_ratio'].notna().sum()} of {len(particles)} judged"
         self.follow_section.set_state(followed)
         self.motion_section.set_state(judged)
-
-    def _make_room_for_result(self) -> None:
-        """Fold the steps that are done and give their height to the result."""
-        for section in (self.find_section, self.follow_section, self.motion_section):
-            section.fold()
-        self._steps.layout().activate()
-        height = self._parts.height()
-        needed = self._steps.sizeHint().height() + self.run_panel.sizeHint().height()
-        spare = height - self._result_part.minimumSizeHint().height()
-        above = min(needed, max(spare, 0), height // 3)
-        self._parts.setSizes((above, height - above))
 
     def _show_measured(self, measured: Mapping[str, float]) -> None:
         """Show in the fields that are left to the movie what it says."""
@@ -289,34 +302,31 @@ class LptemDiffusionWidget(QWidget):
         self.preview_box.setToolTip(
             "Outline the rods that these settings find in the frame in view; a result of the same settings replaces it."
         )
+        self.results_button.setToolTip("Bring back the table and the plots, where they were closed or hidden.")
+        self.results_button.clicked.connect(self.results_dock.show)
         self.movie_section = Section("Movie", "What is analysed, and its scale.", self.movie_panel)
         self.find_section = Section("Find", "How rods are found in a frame.", _column(self.find_form, self.preview_box))
         self.follow_section = Section("Follow", "How rods become tracks.", self.follow_form)
         self.motion_section = Section("Motion", "What the network is told besides the tracks.", self.motion_form)
-        self._steps = steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
-        steps.layout().addStretch(1)
-        steps.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
+        self.export_section = Section(
+            "Save and export", "What goes out of here.", _column(self.results_button, self.export_panel)
+        )
+        self._of_result = (self.export_section,)
+        steps = (self.movie_section, self.find_section, self.follow_section, self.motion_section)
+        self._sections = _column(*steps, *self._of_result)
+        self._sections.layout().addStretch(1)
+        self._sections.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
         scroll = QScrollArea()
-        scroll.setWidget(steps)
+        scroll.setWidget(self._sections)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._result_title = QLabel()
-        self._result_title.setWordWrap(True)
-        self._result_title.setStyleSheet("font-weight: bold;")
-        self._result_part = _column(self._result_title, self.results, self.export_panel)
-        self._result_part.layout().setStretchFactor(self.results, 1)
-        self._result_part.layout().addStretch(0)  # below the buttons where there are no rods to show
-        self._result_part.hide()
-        self._parts = parts = QSplitter(Qt.Orientation.Vertical)
-        parts.addWidget(_column(scroll, self.run_panel))
-        parts.addWidget(self._result_part)
-        parts.setChildrenCollapsible(False)
-        parts.setStretchFactor(1, 1)
-        parts.setSizes(_PART_HEIGHTS_PX)
+        for section in self._of_result:
+            section.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
-        layout.addWidget(parts)
+        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(self.run_panel)
 
 
 def _column(*widgets: QWidget) -> QWidget:
@@ -335,17 +345,9 @@ def _mixed(rgb: tuple[int, ...], other: tuple[int, ...], share: float = 0.7) -> 
     return "rgb({}, {}, {})".format(*(round(share * a + (1 - share) * b) for a, b in zip(rgb, other, strict=True)))
 
 
-def _let_go(
-    canvas: Canvas,
-    movie_panel: MoviePanel,
-    preview: Preview,
-    run_panel: RunPanel,
-    of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]],
-) -> None:
+def _let_go(leave: Iterable[Callable[[], None]], of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]]) -> None:
     """Stop what runs and leave the viewer, when the widget is gone: only Python's halves may be touched."""
-    run_panel.abandon()
-    preview.abandon()
-    canvas.disconnect()
-    movie_panel.leave_viewer()
+    for step in leave:
+        step()
     for event, callback in of_viewer:
         event.disconnect(callback)

@@ -99,7 +99,7 @@ def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
         widget.export_panel.export_tables(tmp_path)
     folder = tmp_path / "rods_diffusion"
     summary = pd.read_csv(folder / "summary.csv")
-    assert len(summary) == len(widget.export_panel.analysis.motion.particles) == 4
+    assert len(summary) == len(widget.result.analysis.motion.particles) == 4
     assert len(list((folder / "particles").glob("*.csv"))) == len(summary)
     assert str(folder) in widget.run_panel.text
 
@@ -262,7 +262,7 @@ def test_a_gap_breaks_the_curves_and_a_change_point_is_drawn(shown):
 def test_a_scale_entered_after_the_run_reaches_layers_and_export(shown, viewer):
     shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
     assert all(tuple(layer.scale) == (1, 5, 5) for layer in viewer.layers)
-    analysis = shown.export_panel.analysis
+    analysis = shown.result.analysis
     assert analysis.movie.calibration.pixel_size_nm == 5
     assert analysis.settings.movie.pixel_size_nm == 5
 
@@ -341,7 +341,7 @@ def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
     assert shown.settings.detection.rod_length_px == 21
     viewer.layers.selection.active = first
     assert shown.settings.movie.pixel_size_nm == 5
-    assert shown.export_panel.analysis.settings.movie.pixel_size_nm == 5
+    assert shown.result.analysis.settings.movie.pixel_size_nm == 5
     viewer.layers.remove(first)
     assert shown.movie_panel.image is second
     assert shown.settings.movie.pixel_size_nm is None
@@ -367,7 +367,7 @@ def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
     assert np.allclose(viewer.scene.camera.center[-2:], [height - 1, width - 1])  # 2 nm per px
     shown.show_analysis(second, make_analysis(seed=1))
     assert seen(viewer) == {"rods.tif"}
-    assert "second" in shown._result_title.text()
+    assert shown.export_section.state == "second"
     viewer.layers.selection.active = second
     assert seen(viewer) == {"second"} | OVERLAYS
 
@@ -376,7 +376,7 @@ def test_a_result_goes_with_its_movie(shown, viewer, qtbot):
     viewer.layers.move(0, len(viewer.layers))
     viewer.layers.remove("rods.tif")
     qtbot.waitUntil(lambda: not viewer.layers)
-    assert shown._result_part.isHidden()
+    assert not shown.results_dock.is_shown
     assert shown.show_analysis(shown.canvas._image, make_analysis()).startswith("Nothing is shown")
 
 
@@ -384,7 +384,7 @@ def test_clearing_the_viewer_takes_movie_and_result(shown, viewer, qtbot):
     viewer.layers.move(0, len(viewer.layers))
     viewer.layers.clear()
     assert not viewer.layers
-    qtbot.waitUntil(shown._result_part.isHidden)
+    qtbot.waitUntil(lambda: not shown.results_dock.is_shown)
 
 
 def test_a_movie_beside_a_picture_fills_the_canvas(widget, viewer, frames):
@@ -448,19 +448,30 @@ def test_another_threshold_is_previewed_without_measuring_again(widget, tiff, qt
 
 
 def test_without_rods_there_is_advice_and_only_tables_to_export(shown, viewer):
-    shown.show_analysis(viewer.layers["rods.tif"], empty_analysis())
-    assert shown.results.isHidden()
-    assert "lower threshold" in shown._result_title.text()
+    assert "lower threshold" in shown.show_analysis(viewer.layers["rods.tif"], empty_analysis())
+    assert not shown.results_dock.is_shown
     assert [button.isEnabled() for button in shown.export_panel._buttons] == [True, False, False]
     shown.show_analysis(viewer.layers["rods.tif"], make_analysis())
-    assert not shown.results.isHidden()
+    assert shown.results_dock.is_shown
     assert all(button.isEnabled() for button in shown.export_panel._buttons)
 
 
-def test_the_result_has_room_in_a_small_window(shown):
-    assert shown.results.plot.minimumHeight() >= 180
+def test_the_steps_that_are_done_make_room_for_the_result(shown):
     assert not shown.find_section.is_unfolded
     assert shown.movie_section.is_unfolded
+    assert shown.export_section.isVisibleTo(shown)
+
+
+def test_views_that_were_closed_come_back(shown, viewer):
+    viewer.window.dock_widgets["LPTEM results"].parent().destroyOnClose()
+    assert not shown.results_dock.is_shown
+    shown.selection.select(2)
+    shown.results_button.click()
+    assert shown.results_dock.is_shown
+    assert shown.results.isVisibleTo(shown.results_dock._dock)
+    viewer.window.dock_widgets["LPTEM results"].parent().close()
+    shown.results_button.click()
+    assert shown.results_dock.is_shown
 
 
 def test_exponents_of_parts_that_hardly_move_the_rod_are_faint(widget):
