@@ -12,6 +12,8 @@ from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.compare import compare, labels_of, save_comparison, weighted_median
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_analysis
+from napari_lptem_diffusion.export.read_export import exports_in
+from napari_lptem_diffusion.session import save_session
 from tests.analysis_factory import make_analysis
 
 pytestmark = pytest.mark.filterwarnings("ignore::napari_lptem_diffusion.errors.InputWarning")
@@ -186,6 +188,37 @@ def test_what_speaks_against_a_comparison_is_said(tmp_path):
     for words in ("same movie", "different networks", "K is left out", "x has one movie"):
         assert words in said
     assert set(comparison.table["quantity"]) == {"mixing_ratio", "alpha_fbm", "alpha_ctrw"}
+
+
+def test_a_session_is_compared_as_its_export_is(tmp_path):
+    analysis = make_analysis()
+    folder = save_analysis(analysis, tmp_path / "export")
+    session = save_session(analysis, tmp_path / "mine.lptem")
+    tables = [compare({path: "x"}, replicates=20).table for path in (folder, session)]
+    for column in ("median", "low", "high"):
+        np.testing.assert_allclose(tables[0][column], tables[1][column], rtol=1e-7)  # CSVs keep nine digits
+    assert tables[0]["unit"].tolist() == tables[1]["unit"].tolist()
+
+
+def test_only_the_wanted_quantities_are_computed_with_the_same_numbers(tmp_path):
+    folder = save_analysis(make_analysis(), tmp_path / "export")
+    full, one = compare({folder: "x"}, replicates=50), compare({folder: "x"}, replicates=50, quantities=["alpha_fbm"])
+    assert one.table["quantity"].tolist() == ["alpha_fbm"]
+    pd.testing.assert_series_equal(row(full, "x", "alpha_fbm"), row(one, "x", "alpha_fbm"), check_names=False)
+    pd.testing.assert_frame_equal(full.particles, one.particles)
+
+
+def test_exports_are_found_where_they_are(tmp_path):
+    for name in ("b", "a"):
+        save_analysis(make_analysis(), tmp_path / "results" / name)
+    a, b = tmp_path / "results" / "a", tmp_path / "results" / "b"
+    assert exports_in(tmp_path / "results") == (a, b)
+    assert exports_in(a) == exports_in(a / "session.lptem") == (a,)
+    (tmp_path / "mine.lptem").write_bytes((a / "session.lptem").read_bytes())
+    assert exports_in(tmp_path / "mine.lptem") == (tmp_path / "mine.lptem",)
+    for nothing in (tmp_path, a / "summary.csv", tmp_path / "missing"):
+        with pytest.raises(InputError, match=r"no summary\.csv"):
+            exports_in(nothing)
 
 
 def test_labels(tmp_path):
