@@ -1,61 +1,110 @@
-"""The result and the preview as layers of the viewer, and clicks on them."""
+"""The movie with its result in the viewer: layers, what is painted over them, and the mouse."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from napari.layers import Layer
+from napari.utils.theme import get_theme
+from qtpy.QtGui import QColor, QPainter
+from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.colours import outline_colormap
+from napari_lptem_diffusion.gui.editing import RodTool
+from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.painting.overlay import Painted, View
+from napari_lptem_diffusion.gui.painting.picture import Picture
+from napari_lptem_diffusion.gui.painting.plates import Theme
 from napari_lptem_diffusion.gui.preview import Found
+from napari_lptem_diffusion.gui.scene import Scene, kept, nearest_particle
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.particles import label_image
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Tracks
 
     from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.gui.draft import Place
 
 PREVIEW = "preview"
 _PREVIEW_COLOUR = "#ffd640"
 _WIDEST_OUTLINE_PX = 4
+_OVERLAY = "lptem_diffusion"
+_DRAG_PX = 4.0
+_REACH_PX = 9.0
+_PLATE_OPACITY = 0.82
 
 
 class Canvas:
-    """Draws over image layers, in their space; the frame slider is the selection's frame."""
+    """Draws over image layers, in their space; the frame slider is the selection's frame.
+
+    Attributes
+    ----------
+    tool : RodTool
+        With which a rod is drawn or edited on the canvas.
+    look : Look
+        What is drawn; set it by `set_look`.
+    """
 
     def __init__(self, viewer: napari.Viewer, selection: Selection) -> None:
         self._viewer = viewer
         self._selection = selection
-        self._rods = pd.DataFrame()
+        self.look = Look()
+        self.tool = RodTool()
+        self._scene: Scene | None = None
         self._image: Image | None = None
+        self._frame_interval_s: float | None = None
         self._result: dict[str, Layer] = {}
         self._result_image: Image | None = None
         self._put_away: list[Layer] = []
         self._preview: Layer | None = None
-        viewer.dims.events.current_step.connect(self.read_slider)
+        self._painted = Painted(paint=self._paint)
+        viewer.canvas.overlays[_OVERLAY] = self._painted
+        self._of_viewer = (
+            (viewer.dims.events.current_step, self.read_slider),
+            (viewer.events.theme, self.repaint),
+        )
+        for event, callback in self._of_viewer:
+            event.connect(callback)
         viewer.mouse_drag_callbacks.append(self._on_mouse)
+        viewer.mouse_move_callbacks.append(self._on_hover)
+        viewer.mouse_double_click_callbacks.append(self._on_double_click)
         selection.frame_changed.connect(self._move_slider)
-        selection.particle_changed.connect(self._mark)
+        selection.particles_changed.connect(self._on_selection)
+        selection.shown_changed.connect(self._on_shown)
+        selection.centre_wanted.connect(self.centre)
+        self.tool.changed.connect(self._on_tool)
 
     def disconnect(self) -> None:
         """Let go of the viewer; the layers stay."""
-        self._viewer.dims.events.current_step.disconnect(self.read_slider)
+        for event, callback in self._of_viewer:
+            event.disconnect(callback)
         self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
+        self._viewer.mouse_move_callbacks.remove(self._on_hover)
+        self._viewer.mouse_double_click_callbacks.remove(self._on_double_click)
+        self._viewer.canvas.overlays.pop(_OVERLAY)
+
+    @property
+    def scene(self) -> Scene | None:
+        """What the result has to show, or None where the movie in view has none."""
+        return self._scene if self._image is self._result_image else None
 
     def show_movie(self, image: Image | None, movies: Sequence[Image]) -> None:
         """Show *image* with its result, fitted to the canvas; hide the other *movies* and what belongs to them."""
+        self.tool.give_up()
         self._image = image
         for movie in movies:
-            movie.visible = movie is image
+            movie.visible = movie is image and self.look.movie
         self._show_or_put_away_result()
         if image is not None:
             self._viewer.reset_view(layers=[image])
+        self.repaint()
 
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
         """Give *image*, its preview and, if so wanted, the result another `layers.space`."""
@@ -68,32 +117,68 @@ class Canvas:
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
         if is_other:
             self._viewer.reset_view(layers=[image])
+        self.repaint()
 
-    def show_result(self, image: Image, analysis: Analysis, quantity: str) -> None:
-        """Draw the rods and tracks of *analysis* over *image*, in place of an earlier result."""
-        self.remove_result()
-        self._rods = layers.rods_with_motion(analysis)
-        drawn = layers.result_layers(analysis, quantity)
-        self._result = {kind: self._add(image, data, options, kind) for data, options, kind in drawn}
-        if self._result:
-            _as_outlines(self._result["labels"], self._rods)
+    def set_frame_interval(self, frame_interval_s: float | None) -> None:
+        """Tell the time of a frame, or only its number where the interval is not known."""
+        self._frame_interval_s = frame_interval_s
+        self.repaint()
+
+    def show_result(self, image: Image, analysis: Analysis, quantity: str | None = None) -> None:
+        """Draw the rods and tracks of *analysis* over *image*.
+
+        The layers of an earlier result of the same movie, as before a correction, get the new data.
+        """
+        if image is not self._result_image:
+            self.remove_result()
+        self._scene = Scene.of(analysis)
         self._result_image = image
-        self._mark(self._selection.particle)
+        self._frame_interval_s = analysis.movie.calibration.frame_interval_s
+        if quantity is not None:
+            self.look = replace(self.look, quantity=quantity)
+        self._show_masks(image, analysis)
+        self._show_tracks()
         self._show_or_put_away_result()
+        self.tool.give_up()
+        self.repaint()
 
     def remove_result(self) -> None:
         """Take the layers of the result away."""
+        self.tool.give_up()
         self._remove(list(self._result.values()))
         self._result, self._result_image, self._put_away = {}, None, []
-        self._rods = pd.DataFrame()
+        self._scene = None
+        self.repaint()
+
+    def set_look(self, look: Look) -> None:
+        """Draw as *look* says; it is kept when another result is shown."""
+        before, self.look = self.look, look
+        if self._image is not None and look.movie != before.movie:
+            self._image.visible = look.movie
+        if (look.only_selected, look.only_filtered) != (before.only_selected, before.only_filtered):
+            self._show_tracks()
+        elif look.quantity != before.quantity:
+            self._colour_tracks()
+        if "tracks" in self._result:
+            self._result["tracks"].tail_length = look.tail_frames
+        self.repaint()
 
     def colour_by(self, quantity: str) -> None:
-        """Colour tracks and axes, and write the numbers, by a key of `export.palette.SCALES`."""
-        if self._result:
-            self._result["tracks"].color_by = layers.colour_feature(quantity)
-            self._result["vectors"].edge_color = layers.rod_colours(self._rods, quantity)
-            self._result["points"].text.string = layers.text_template(quantity)
-            self._result["points"].refresh_text()
+        """Colour tracks and rods, and write the numbers, by a key of `look.QUANTITIES`."""
+        self.set_look(replace(self.look, quantity=quantity))
+
+    def centre(self) -> None:
+        """Pan to the main particle in the frame in view; show its nearest frame if it is not seen there."""
+        particle, scene = self._selection.particle, self.scene
+        if particle is None or scene is None or self._result_image is None:
+            return
+        track = scene.of_particle(particle)
+        if track.empty:
+            return
+        nearest = int((track["frame"] - self._selection.frame).abs().argmin())
+        frame, y, x = track[["frame", "y", "x"]].iloc[nearest]
+        self._selection.show_frame(int(frame))
+        self._viewer.scene.camera.center = self._result_image.data_to_world((frame, y, x))[-2:]
 
     def show_preview(self, image: Image, found: Found) -> None:
         """Outline the rods of one frame over *image*; other frames stay empty."""
@@ -118,6 +203,48 @@ class Canvas:
         if self._frame_axis() >= 0:
             self._selection.show_frame(int(self._viewer.dims.current_step[self._frame_axis()]))
 
+    def repaint(self) -> None:
+        """Paint anew what lies over the layers."""
+        self._painted.revision += 1
+
+    def _paint(self, painter: QPainter, view: View) -> None:
+        if self._image is None or self._image not in self._viewer.layers:
+            return
+        picture = Picture(
+            scene=self.scene,
+            look=self.look,
+            frame=self._selection.frame,
+            selected=self._selection.particles,
+            wanted=self._wanted(),
+            shape=self._image.data.shape[-2:],
+            pixel_size=tuple(self._image.scale[:-3:-1]),
+            origin=tuple(self._image.translate[:-3:-1]),
+            draft=self.tool.draft,
+            time=self._time(),
+            hint=self.tool.hint,
+            theme=self._theme(),
+        )
+        picture.paint(painter, view)
+
+    def _time(self) -> str:
+        """What the corner of the canvas says of the frame in view."""
+        frame = f"frame {self._selection.frame}"
+        if self._frame_interval_s is None:
+            return frame
+        return f"t = {self._selection.frame * self._frame_interval_s:.4g} s · {frame}"
+
+    def _theme(self) -> Theme:
+        theme = get_theme(self._viewer.theme)
+        plate = QColor(theme.background.as_hex())
+        plate.setAlphaF(_PLATE_OPACITY)
+        return Theme(QColor(theme.text.as_hex()), plate, QApplication.font())
+
+    def _wanted(self) -> frozenset[int] | None:
+        """The particles that are to be drawn; None: all."""
+        if self.look.only_selected and self._selection.particles:
+            return frozenset(self._selection.particles)
+        return self._selection.shown if self.look.only_filtered else None
+
     def _add(self, image: Image, data: Any, options: dict[str, Any], kind: str) -> Layer:
         """Add a layer in the space of *image*; the active layer stays the same."""
         active = self._viewer.layers.selection.active
@@ -131,6 +258,37 @@ class Canvas:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
+    def _tracked(self) -> pd.DataFrame:
+        """The rods whose tracks are seen."""
+        return pd.DataFrame() if self._scene is None else kept(self._scene.rods, self._wanted())
+
+    def _show_masks(self, image: Image, analysis: Analysis) -> None:
+        masks, options, kind = layers.masks_layer(analysis)
+        if "masks" in self._result:
+            self._result["masks"].data = masks
+        elif not analysis.tracks.empty:
+            self._result["masks"] = self._add(image, masks, options, kind)
+            self._result["masks"].editable = False
+
+    def _show_tracks(self) -> None:
+        """Give the tracks that are to be seen to their layer, which can be hidden but not empty."""
+        rods = self._tracked()
+        tracks: Tracks | None = self._result.get("tracks")
+        if tracks is None:
+            if rods.empty or self._result_image is None:
+                return
+            data, options, kind = layers.tracks_layer(rods, self.look.tail_frames)
+            self._result["tracks"] = self._add(self._result_image, data, options, kind)
+        elif not rods.empty:
+            tracks.data = layers.track_vertices(rods)
+        self._result["tracks"].display_tail = not rods.empty
+        self._colour_tracks()
+
+    def _colour_tracks(self) -> None:
+        rods = self._tracked()
+        if "tracks" in self._result and not rods.empty:
+            self._result["tracks"].track_colors = layers.tracks_rgba(rods, self.look.quantity)
+
     def _show_or_put_away_result(self) -> None:
         """Hide the result while another movie is shown; layers that the user hid stay hidden."""
         if self._image is self._result_image:
@@ -142,9 +300,22 @@ class Canvas:
             for layer in self._put_away:
                 layer.visible = False
 
-    def _mark(self, particle: int | None) -> None:
-        if self._result:
-            self._result["points"].border_color = layers.ring_colours(self._rods["particle"].to_numpy(), particle)
+    def _on_selection(self) -> None:
+        if self.look.only_selected:
+            self._show_tracks()
+        self.repaint()
+
+    def _on_shown(self) -> None:
+        if self.look.only_filtered:
+            self._show_tracks()
+        self.repaint()
+
+    def _on_tool(self) -> None:
+        if not self.tool.is_active:
+            self._viewer.cursor.style = "standard"
+        elif self.tool.is_drawing:
+            self._viewer.cursor.style = "crosshair"
+        self.repaint()
 
     def _frame_axis(self) -> int:
         return int(self._viewer.dims.ndim) - 3
@@ -152,18 +323,65 @@ class Canvas:
     def _move_slider(self, frame: int) -> None:
         if self._frame_axis() >= 0:
             self._viewer.dims.set_current_step(self._frame_axis(), frame)
+        self.tool.give_up()
+        self.repaint()
+
+    def _place(self, event: Any) -> Place:
+        """Where the mouse is, (x, y) in px of the movie."""
+        assert self._image is not None
+        y, x = self._image.world_to_data(event.position)[-2:]
+        return float(x), float(y)
+
+    def _reach_px(self, canvas_px: float) -> float:
+        """Return how many px of the movie so many of the canvas are."""
+        assert self._image is not None
+        return float(canvas_px / (self._viewer.scene.camera.zoom * self._image.scale[-1]))
 
     def _on_mouse(self, viewer: napari.Viewer, event: Any) -> Generator[None, None, None]:
-        """Select the rod under a click; a drag moves the canvas as ever."""
-        dragged = False
+        """Select the rod under a click, drag with the tool; any other drag moves the canvas as ever."""
+        if self._image is None or event.button != 1:
+            return
+        start = self._place(event)
+        if self.tool.press(start, self._reach_px(_REACH_PX)):
+            yield from self._drag_with_tool(event)
+            return
+        farthest = 0.0
         yield
         while event.type == "mouse_move":
-            dragged = True
+            farthest = max(farthest, float(np.hypot(*np.subtract(self._place(event), start))))
             yield
-        if self._result and self._image is self._result_image and not dragged:
-            frame, y, x = self._result["points"].world_to_data(event.position)[-3:]
-            here = self._rods[self._rods["frame"] == round(frame)]
-            self._selection.select(layers.nearest_particle(here, y, x))
+        if self.scene is not None and not self.tool.is_active and farthest <= self._reach_px(_DRAG_PX):
+            self._select_at(start, {"Control", "Shift", "Meta"} & {str(key) for key in event.modifiers})
+
+    def _drag_with_tool(self, event: Any) -> Generator[None, None, None]:
+        camera = self._viewer.scene.camera
+        could_pan, camera.mouse_pan = camera.mouse_pan, False
+        yield
+        while event.type == "mouse_move":
+            self.tool.move(self._place(event))
+            yield
+        camera.mouse_pan = could_pan
+        self.tool.release()
+
+    def _select_at(self, place: Place, adds: set[str]) -> None:
+        assert self.scene is not None
+        rods = kept(self.scene.in_frame(self._selection.frame), self._wanted())
+        particle = nearest_particle(rods, place[1], place[0], self._reach_px(_REACH_PX))
+        if adds and particle is not None:
+            self._selection.toggle(particle)
+        elif not adds:
+            self._selection.select(particle)
+
+    def _on_hover(self, viewer: napari.Viewer, event: Any) -> None:
+        """Show by the cursor what can be gripped."""
+        if self.tool.draft is not None and not self.tool.is_drawing and self._image is not None:
+            grip = self.tool.grip_at(self._place(event), self._reach_px(_REACH_PX))
+            viewer.cursor.style = "standard" if grip is None else "pointing"
+
+    def _on_double_click(self, viewer: napari.Viewer, event: Any) -> None:
+        """Centre the rod that the first click has selected; napari has zoomed in on it."""
+        if self.scene is not None and not self.tool.is_active:
+            self._selection.centre()
 
 
 def _as_outlines(labels: Labels, rods: pd.DataFrame) -> None:
