@@ -30,7 +30,7 @@ from napari_lptem_diffusion.settings import MovieSettings
 if TYPE_CHECKING:
     import napari
 
-_EMPTY = "Drop a movie or a folder here"
+_EMPTY = "Drop a movie, tracks or a session here"
 
 
 class MoviePanel(QWidget):
@@ -80,6 +80,18 @@ class MoviePanel(QWidget):
     def settings(self) -> MovieSettings:
         """What the user knows of the recording."""
         return self.form.settings
+
+    def set_settings(self, settings: MovieSettings) -> None:
+        """Show *settings* of the movie that is chosen."""
+        if settings != self.settings:
+            self.form.set_settings(settings)
+            self._on_calibration()
+
+    def choose(self, image: Image) -> None:
+        """Choose one of `movies`."""
+        self._viewer.layers.selection.active = image
+        self._choose(image)
+        self._choice.setCurrentIndex(self.movies.index(image))
 
     @property
     def shows_own_movie(self) -> bool:

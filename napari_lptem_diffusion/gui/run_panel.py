@@ -27,6 +27,7 @@ class RunPanel(QWidget):
     """Emitted with the exception that ended the work."""
     warned = Signal(object, object)
     """Emitted with a warning of the work and its category."""
+    started = Signal()
     finished = Signal()
     """The work has ended: done, failed or stopped."""
 
@@ -51,7 +52,8 @@ class RunPanel(QWidget):
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._text.setOpenExternalLinks(True)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, stretch=2)
         buttons.addWidget(self.cancel_button, stretch=1)
@@ -73,9 +75,8 @@ class RunPanel(QWidget):
         return str(self._text.text())
 
     def say(self, text: str) -> None:
-        """Show *text* under the bar."""
+        """Show *text* under the bar; it may have links."""
         self._text.setText(text)
-        self._text.setToolTip(text)
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Start *work*, unless some is running.
@@ -99,6 +100,7 @@ class RunPanel(QWidget):
         self._worker, self._on_done = worker, on_done
         self._outcome = "Stopped; nothing was changed."
         self._set_running(True)
+        self.started.emit()
         self.say(f"{description} …")
         worker.start()
 

@@ -67,7 +67,7 @@ def test_show_opens_on_a_finished_result(opened):
 def test_the_plugins_menu_docks_the_widget_and_napari_reads_a_folder(viewer, folder):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, app.TITLE)
     assert isinstance(widget, LptemDiffusionWidget)
-    widget.preview_box.setChecked(False)
+    widget.steps.preview_box.setChecked(False)
     viewer.open(folder, plugin=PLUGIN)
     assert isinstance(viewer.layers[0].data, Movie)
     assert type(widget.movie_panel.movie) is Movie
