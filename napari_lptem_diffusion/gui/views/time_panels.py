@@ -1,0 +1,211 @@
+"""What the plots against time share: the axis of frames, a cursor at the frame in view, clicks, and a read-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QPainterPath
+from qtpy.QtWidgets import QGraphicsPathItem
+
+from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.axes import GivingLabel, SecondsAxis
+from napari_lptem_diffusion.gui.views.theme import Theme
+
+_LEAST_FRAMES_IN_VIEW = 8
+_AXIS_WIDTH_EM = 3.2
+
+
+class TimePanels(pg.GraphicsLayoutWidget):
+    """Panels over one axis of frames; a click shows that frame, the cursor can be dragged, the wheel zooms.
+
+    A double click shows the whole movie again. Subclasses add panels with `add_panel` and say in `read_out` what
+    the curves are at a frame.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__()
+        self.selection = selection
+        self.theme = Theme()
+        self.panels: list[pg.PlotItem] = []
+        self.cursors: list[pg.InfiniteLine] = []
+        self._last_frame = 1
+        self._seconds = SecondsAxis()
+        self._said = GivingLabel(justify="left")
+        self.addItem(self._said, row=0, col=0)
+        self.ci.layout.setContentsMargins(2, 0, 8, 3)
+        self.ci.layout.setVerticalSpacing(2)
+        self._hovered: int | None = None
+        self.scene().sigMouseClicked.connect(self._on_click)
+        self.scene().sigMouseMoved.connect(self._on_hover)
+        selection.frame_changed.connect(self._on_frame)
+
+    @property
+    def said(self) -> str:
+        """What the line over the panels says."""
+        return str(self._said.text)
+
+    def read_out(self, frame: int) -> str:
+        """Return what the curves are at *frame*, as rich text."""
+        raise NotImplementedError
+
+    def add_panel(self, limits: tuple[float, float] | None, stretch: int = 1) -> pg.PlotItem:
+        """Add a panel below the others, with a cursor; *limits* None: as high as its curves."""
+        first = not self.panels
+        panel = self.addPlot(row=len(self.panels) + 1, col=0, axisItems={"top": self._seconds} if first else None)
+        self.ci.layout.setRowStretchFactor(len(self.panels) + 1, stretch)
+        panel.setMenuEnabled(False)
+        panel.hideButtons()
+        panel.setMouseEnabled(x=True, y=False)
+        panel.showGrid(y=True, alpha=0.15)
+        panel.getAxis("left").setWidth(round(_AXIS_WIDTH_EM * self.fontMetrics().height()))
+        if limits is not None:
+            panel.setYRange(*limits, padding=0.12)
+        if first:
+            panel.showAxis("top", False)
+        else:
+            self.panels[-1].getAxis("bottom").setStyle(showValues=False)
+            panel.setXLink(self.panels[0])
+        cursor = pg.InfiniteLine(0, movable=True)
+        cursor.setZValue(10)
+        cursor.sigDragged.connect(lambda line: self.selection.show_frame(round(line.value())))
+        panel.addItem(cursor, ignoreBounds=True)
+        self.panels.append(panel)
+        self.cursors.append(cursor)
+        return panel
+
+    def set_movie(self, frames: int, frame_interval_s: float | None) -> None:
+        """Span the axis over a movie of so many frames; with an interval, seconds are written above."""
+        self._last_frame = max(frames - 1, 1)
+        self._seconds.frame_interval_s = frame_interval_s or 1.0
+        self.panels[0].showAxis("top", frame_interval_s is not None)
+        for panel, cursor in zip(self.panels, self.cursors, strict=True):
+            slack = 0.02 * self._last_frame + 0.5
+            panel.setLimits(
+                xMin=-slack, xMax=self._last_frame + slack, minXRange=min(_LEAST_FRAMES_IN_VIEW, self._last_frame)
+            )
+            cursor.setBounds((0, self._last_frame))
+        self.show_all_frames()
+
+    def show_all_frames(self) -> None:
+        """Show the whole movie."""
+        self.panels[0].setXRange(0, self._last_frame, padding=0.02)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of napari's theme."""
+        self.theme = theme
+        self.setBackground(theme.background)
+        for panel, cursor in zip(self.panels, self.cursors, strict=True):
+            for side in ("left", "bottom", "top"):
+                panel.getAxis(side).setPen(theme.foreground)
+                panel.getAxis(side).setTextPen(theme.foreground)
+            cursor.setPen(pg.mkPen(theme.highlight, width=2))
+            cursor.setHoverPen(pg.mkPen(theme.highlight, width=4))
+        self.panels[-1].setLabel("bottom", "frame", color=theme.foreground)
+        self.say()
+
+    def say(self) -> None:
+        """Write what the curves are under the pointer, or else at the frame in view."""
+        frame = self.selection.frame if self._hovered is None else self._hovered
+        self._said.setText(self.read_out(frame), color=self.theme.foreground)
+
+    def place(self, frame: int) -> str:
+        """Return "frame 12", with its time if that is known."""
+        seconds = f" ({frame * self._seconds.frame_interval_s:.4g} s)" if self._seconds.isVisible() else ""
+        return f"frame {frame}{seconds}"
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Read out the frame in view again."""
+        super().leaveEvent(event)
+        self._hovered = None
+        self.say()
+
+    def _on_frame(self, frame: int) -> None:
+        for cursor in self.cursors:
+            cursor.setValue(frame)
+        if self._hovered is None:
+            self.say()
+
+    def _frame_at(self, scene: QPointF) -> int | None:
+        """Return the frame at a place of the scene, if that is on a panel and within the movie."""
+        if not any(panel.vb.sceneBoundingRect().contains(scene) for panel in self.panels):
+            return None
+        frame = round(self.panels[0].vb.mapSceneToView(scene).x())
+        return frame if 0 <= frame <= self._last_frame else None
+
+    def _on_click(self, click: Any) -> None:
+        if click.button() != Qt.MouseButton.LeftButton:
+            return
+        frame = self._frame_at(click.scenePos())
+        if click.double():
+            self.show_all_frames()
+        elif frame is not None:
+            self.selection.show_frame(frame)
+
+    def _on_hover(self, scene: QPointF) -> None:
+        hovered = self._frame_at(scene)
+        if hovered != self._hovered:
+            self._hovered = hovered
+            self.say()
+
+
+class Curve(QGraphicsPathItem):
+    """A curve over frames that breaks where frames or values are missing; each frame spans half to either side."""
+
+    def set_values(self, frames: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Draw (n,) *values*, NaN where unknown, at increasing *frames*."""
+        x, y, joined = _outline(frames, values)
+        self.setPath(pg.arrayToQPath(x, y, connect=joined) if x.size else QPainterPath())
+
+
+class Band(QGraphicsPathItem):
+    """A band over frames between two values, broken like a `Curve`."""
+
+    def set_values(self, frames: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+        """Fill from *low* to *high*, (n,) each, NaN where unknown, at increasing *frames*."""
+        path = QPainterPath()
+        for run in unbroken_runs(frames, low):
+            x = _widened(frames[run])
+            bottom, top = (np.r_[edge[run][0], edge[run], edge[run][-1]] for edge in (low, high))
+            path.addPath(pg.arrayToQPath(np.r_[x, x[::-1]], np.r_[bottom, top[::-1]]))
+        self.setPath(path)
+
+
+def unbroken_runs(frames: NDArray[np.int64], values: NDArray[np.float64]) -> list[slice]:
+    """Return the longest slices without a missing frame and without a missing value.
+
+    Parameters
+    ----------
+    frames : (n,) int array
+        Increasing.
+    values : (n,) float array
+        NaN where unknown.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if known.size == 0:
+        return []
+    broken = np.flatnonzero((np.diff(known) > 1) | (np.diff(frames[known]) > 1))
+    starts = known[np.r_[0, broken + 1]]
+    stops = known[np.r_[broken, known.size - 1]] + 1
+    return [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
+
+
+def _widened(frames: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return *frames* with half a frame before the first and after the last, so that a single one is seen."""
+    return np.concatenate([[frames[0] - 0.5], frames, [frames[-1] + 0.5]])
+
+
+def _outline(
+    frames: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+    """Return x and y of all runs one after the other, and 1 where a point is joined to the next."""
+    runs = unbroken_runs(frames, values)
+    if not runs:
+        return np.empty(0), np.empty(0), np.empty(0, dtype=np.int32)
+    x = [_widened(frames[run]) for run in runs]
+    y = [np.r_[values[run][0], values[run], values[run][-1]] for run in runs]
+    joined = [np.r_[np.ones(len(run) - 1), 0] for run in x]
+    return np.concatenate(x), np.concatenate(y), np.concatenate(joined).astype(np.int32)
