@@ -79,6 +79,7 @@ class Autosave(QObject):
 
     def keep_now(self) -> None:
         """Write what is to be kept, in another thread; when one write ends later, a newer analysis follows then."""
+        self._timer.stop()
         if self._worker is not None or self._unsaved is None or self._unsaved is self._kept:
             return
         worker = Worker(partial(_write, self._unsaved, self._locked_folder()))

@@ -21,6 +21,7 @@ from napari_lptem_diffusion.gui.result import Result
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.gui.sessions import Sessions
+    from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
 
 _COLUMNS = 3
 
@@ -39,6 +40,7 @@ class ExportPanel(QWidget):
         self._result = result
         self._sessions = sessions
         self._folder: Path | None = None
+        self._columns: ColumnMap | None = None
         self.tables_action = self._action(
             "Tables …",
             "One CSV per particle, a summary, settings and provenance, in a new folder that opens as a session.",
@@ -48,7 +50,7 @@ class ExportPanel(QWidget):
             "Report …", "One page to read and to send: pictures, plots, table, settings.", self._report
         )
         self.movie_action = self._action(
-            "Overlay movie …", "The movie with rods, tracks and colours drawn in, as MP4 or GIF.", self._movie
+            "Movie …", "The movie with rods, tracks and colours drawn in, as MP4 or GIF.", self._movie
         )
         self.trackmate_actions = [
             self._action(f"TrackMate {kind} …", tooltip, partial(self._trackmate, ending))
@@ -69,6 +71,10 @@ class ExportPanel(QWidget):
         """What is exported; the panel is shown only while there is a result."""
         assert self._result.analysis is not None
         return self._result.analysis
+
+    def note_columns(self, columns: ColumnMap | None) -> None:
+        """Take note of what the columns of the file of tracks were taken for, whose motion is the result."""
+        self._columns = columns
 
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
@@ -91,6 +97,7 @@ class ExportPanel(QWidget):
 
     def _on_result(self, analysis: Analysis | None) -> None:
         """Without rods there is nothing to draw, only tables."""
+        self._columns = None
         for action in self._drawn:
             action.setEnabled(analysis is not None and not analysis.motion.particles.empty)
 
@@ -112,7 +119,7 @@ class ExportPanel(QWidget):
         self._save_file("Save for TrackMate", f"trackmate.{ending}", f"TrackMate (*.{ending})", save)
 
     def _copy_as_python(self) -> None:
-        QGuiApplication.clipboard().setText(python_recipe(self.analysis))
+        QGuiApplication.clipboard().setText(python_recipe(self.analysis, self._columns))
         self.told.emit("The script is on the clipboard.")
 
     def _save_file(self, title: str, ending: str, kinds: str, save: Any) -> None:

@@ -7,7 +7,7 @@ from weakref import ReferenceType, ref
 
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TITLE = "LPTEM results"
 _HEIGHT_SHARE = 0.36
 _HEIGHTS_PX = (230, 340)
+_PANELS_SHARE = 0.9
 
 
 class ResultsDock:
@@ -70,8 +71,19 @@ class ResultsDock:
         return self._views.parentWidget()
 
 
-def _give_room(dock: QWidget, window: QMainWindow) -> None:
-    """Lay the dock out between the left edge and the panels on the right, as high as leaves room for the canvas."""
-    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+def _give_room(dock: QDockWidget, window: QMainWindow) -> None:
+    """Lay the dock out as wide and high as it can be beside the panels on the right, which keep their height.
+
+    It reaches below napari's panels on the left only where these have enough height left.
+    """
     height = min(max(round(_HEIGHT_SHARE * window.height()), _HEIGHTS_PX[0]), _HEIGHTS_PX[1])
+    on_the_left = [
+        panel.minimumSizeHint().height()
+        for panel in window.findChildren(QDockWidget)
+        if window.dockWidgetArea(panel) == Qt.DockWidgetArea.LeftDockWidgetArea and panel.isVisible()
+    ]
+    fits = sum(on_the_left) + height < _PANELS_SHARE * window.height()
+    left = Qt.DockWidgetArea.BottomDockWidgetArea if fits else Qt.DockWidgetArea.LeftDockWidgetArea
+    window.setCorner(Qt.Corner.BottomLeftCorner, left)
+    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMessageBox, QPushB
 
 from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX
 from napari_lptem_diffusion.gui.autosave import Autosave, Orphan, newest_orphan
-from napari_lptem_diffusion.gui.messages import TITLE, counted, written
+from napari_lptem_diffusion.gui.messages import TITLE, ask, counted, written
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.run_panel import duration_text
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES
@@ -46,15 +46,14 @@ class Sessions(QObject):
         self.recovery = RecoveryLine()
         self.recovery.reopen_wanted.connect(self._reopen)
         self.save_action = self._action(
-            "Save", QKeySequence("Ctrl+S"), "Save tables, settings and corrections in one file, without the movie.",
+            "Save session", "Ctrl+S", "Save tables, settings and corrections in one file, without the movie.",
             self.save,
         )  # fmt: skip
-        self.save_as_action = self._action(
-            "Save as …", QKeySequence("Ctrl+Shift+S"), "Save into another file.", self.save_as
-        )
+        self.save_as_action = self._action("Save as …", "Ctrl+Shift+S", "Save into another file.", self.save_as)
         self.open_action = self._action(
-            "Open …", QKeySequence("Ctrl+O"), "Open a saved session, or the session of an export.", self.ask_open
+            "Open session …", "Ctrl+O", "Open a saved session, or the session of an export.", self.ask_open
         )
+        self.actions_ = [self.save_action, self.save_as_action, self.open_action]
         result.changed.connect(self._on_changed)
         result.corrected.connect(self._on_corrected)
         self._on_changed(result.analysis)
@@ -65,6 +64,13 @@ class Sessions(QObject):
         """Whether a new result would lose the user's work."""
         analysis = self._result.analysis
         return analysis is not None and bool(analysis.corrections) and not self._is_saved
+
+    def may_replace_result(self) -> bool:
+        """Whether the result may go: the user is asked where its corrections are not saved."""
+        if not self.has_unsaved_corrections:
+            return True
+        name = self._the_analysis.movie.name
+        return ask(self._window, f"The corrections of {name} are not saved. Replace its result?", "Replace")
 
     def save(self) -> None:
         """Save where the session was saved before; ask where if it never was."""
@@ -190,9 +196,9 @@ class Sessions(QObject):
             action.setEnabled(analysis is not None)
         self.saved_changed.emit()
 
-    def _action(self, text: str, shortcut: QKeySequence, tooltip: str, on_triggered: Callable[[], None]) -> QAction:
+    def _action(self, text: str, shortcut: str, tooltip: str, on_triggered: Callable[[], None]) -> QAction:
         action = QAction(text, self._window)
-        action.setShortcut(shortcut)
+        action.setShortcut(QKeySequence(shortcut))
         action.setToolTip(tooltip)
         action.triggered.connect(lambda: on_triggered())
         return action

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
@@ -16,14 +15,14 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QPushButton, QScrollArea, QVBoxL
 from napari_lptem_diffusion.analysis import Analysis, analyze
 from napari_lptem_diffusion.gui import autosave
 from napari_lptem_diffusion.gui.canvas import Canvas
-from napari_lptem_diffusion.gui.dropping import DropTarget, Kind, kind_of
+from napari_lptem_diffusion.gui.compare_window import CompareWindow
+from napari_lptem_diffusion.gui.dropping import DropTarget
 from napari_lptem_diffusion.gui.export_panel import ExportPanel
-from napari_lptem_diffusion.gui.import_tracks import ask_for_tracks
-from napari_lptem_diffusion.gui.layers import movie_layer, space
+from napari_lptem_diffusion.gui.layers import space
 from napari_lptem_diffusion.gui.live_preview import LivePreview
-from napari_lptem_diffusion.gui.messages import ask, counted, label_colours, tell, tell_error, tell_warning
+from napari_lptem_diffusion.gui.messages import counted, label_colours, tell, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
-from napari_lptem_diffusion.gui.opening import MovieOpener, lies_within
+from napari_lptem_diffusion.gui.opening import Opening
 from napari_lptem_diffusion.gui.presets import PresetsMenu
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.results import Results
@@ -32,8 +31,9 @@ from napari_lptem_diffusion.gui.run_panel import OnDone, RunPanel
 from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.sessions import Sessions
+from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
 from napari_lptem_diffusion.gui.steps import Steps, column
-from napari_lptem_diffusion.judge import judge_tracks
+from napari_lptem_diffusion.gui.top_bar import TopBar
 from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.settings import Settings
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.utils.events import EventEmitter
 
-    from napari_lptem_diffusion.gui.layers import LayerData
     from napari_lptem_diffusion.gui.worker import Work
 
 _WIDTH_PX = 380
@@ -63,7 +62,6 @@ class LptemDiffusionWidget(QWidget):
         self.selection = Selection(self)
         self.result = Result(self)
         self.canvas = Canvas(viewer, self.selection)
-        self.opener = MovieOpener(self)
         self.drops = DropTarget(self)
         self.movie_panel = MoviePanel(viewer, settings.movie)
         self.steps = Steps(self.movie_panel, settings)
@@ -76,6 +74,18 @@ class LptemDiffusionWidget(QWidget):
         self.sessions = Sessions(self.result, autosave.autosave_home(), self)
         self.export_panel = ExportPanel(self.result, self.sessions)
         self.presets_menu = PresetsMenu(lambda: self.settings, self.set_settings, self)
+        self.top_bar = TopBar(self.presets_menu, self.compare, self.show_shortcuts)
+        self._compare_window: CompareWindow | None = None
+        self.opening = Opening(
+            self,
+            viewer,
+            self.movie_panel,
+            self.steps,
+            self.selection,
+            self.sessions,
+            self.presets_menu,
+            self.show_analysis,
+        )
         self._lay_out()
         self._connect()
         self._on_theme()
@@ -92,26 +102,17 @@ class LptemDiffusionWidget(QWidget):
         self.live_preview.request()
 
     def open(self, *paths: str | Path) -> None:
-        """Open what is at *paths*: movies, tracks, a session or settings; a refusal is a dialog."""
-        for path in map(Path, paths):
-            kind = kind_of(path)
-            if kind is Kind.SESSION:
-                self.sessions.open(path)
-            elif kind is Kind.SETTINGS:
-                self.presets_menu.load(path)
-            elif kind is Kind.TRACKS:
-                self.import_tracks(path)
-            else:
-                self.opener.open(path)
+        """Open what is at *paths*, as if it was dropped; a refusal is a dialog."""
+        self.opening.open(*paths)
 
     def show_movie(self, movie: Movie) -> Image:
         """Show *movie* from its start as a layer, choose and return it."""
-        return self._show_layer(movie_layer(movie))
+        return self.opening.show_movie(movie)
 
     def run(self) -> None:
         """Analyse the chosen movie with the settings as they stand."""
         movie, image = self.movie_panel.movie, self.movie_panel.image
-        if movie is None or image is None or not self._may_replace_result():
+        if movie is None or image is None or not self.sessions.may_replace_result():
             return
         work = partial(analyze, movie, self.settings)
         self.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
@@ -124,12 +125,20 @@ class LptemDiffusionWidget(QWidget):
         else:
             self.run_panel.start(work, description, on_done)
 
-    def import_tracks(self, path: Path) -> None:
-        """Ask what the columns of a file of tracks hold, and judge their motion."""
-        answer = ask_for_tracks(self, path, self.settings)
-        if answer is not None and self._may_replace_result():
-            work = partial(judge_tracks, answer.path, answer.settings, answer.columns)
-            self.start(work, f"Judging the tracks of {path.name}", self._show_tracks)
+    def compare(self, *paths: Path) -> None:
+        """Open the window that compares movies, with these exports or sessions in it."""
+        if self._compare_window is None:
+            self._compare_window = CompareWindow(self)
+        if paths:
+            self._compare_window.add(paths)
+        self._compare_window.show()
+        self._compare_window.raise_()
+
+    def show_shortcuts(self) -> None:
+        """List the keys of all panels."""
+        dialog = ShortcutsDialog(self, {"Session": self.sessions.actions_})
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def show_analysis(self, image: Image, analysis: Analysis) -> str:
         """Show *analysis* over *image* and in the docks, in place of an earlier one; return it in a sentence."""
@@ -151,39 +160,11 @@ class LptemDiffusionWidget(QWidget):
         if isinstance(window, QMainWindow):
             self.drops.watch(window)
 
-    def _show_layer(self, data: LayerData) -> Image:
-        image = self._viewer.add_layer(Layer.create(*data))
-        self.selection.show_frame(0)
-        return image
-
-    def _show_tracks(self, analysis: Analysis) -> str:
-        """Show judged tracks over the chosen movie if they lie within it, else over empty frames."""
-        movie, image = self.movie_panel.movie, self.movie_panel.image
-        if movie is None or image is None or not lies_within(analysis, movie):
-            image = self.show_movie(analysis.movie)
-        return f"{self.show_analysis(image, analysis)} Tracks of {analysis.movie.name}, over {image.name}."
-
-    def _show_session(self, analysis: Analysis) -> None:
-        """Show the analysis of a session, over the layer of its movie if there is one, and its settings."""
-        image = next((image for image in self.movie_panel.movies if _is_of(image, analysis.movie)), None)
-        if image is None:
-            image = self.show_movie(analysis.movie)
-        self.movie_panel.choose(image)
-        self.set_settings(analysis.settings)
-        self.show_analysis(image, analysis)
-
-    def _may_replace_result(self) -> bool:
-        """Whether a result whose corrections are not saved may go."""
-        if not self.sessions.has_unsaved_corrections or self.result.image is None:
-            return True
-        question = f"The corrections of {self.result.image.name} are not saved. Replace its result?"
-        return ask(self, question, "Replace")
-
     @property
     def _advice(self) -> tuple[tuple[Any, str], ...]:
         """What to do next when something cannot be done, by the part that says so."""
         return (
-            (self.opener, "What can be opened: TIFF, NumPy and microscope files, or a folder of frames."),
+            (self.opening.movies, "What can be opened: TIFF, NumPy and microscope files, or a folder of frames."),
             (self.movie_panel, "Choose another layer, or drop the file of the movie here."),
             (self.live_preview.preview, "Change the setting that is named, or choose another frame."),
             (self.run_panel, "Nothing was changed: mend what is named, then try again."),
@@ -193,8 +174,8 @@ class LptemDiffusionWidget(QWidget):
 
     def _connect(self) -> None:
         self.drops.dropped.connect(lambda paths: self.open(*paths))
-        self.opener.opened.connect(self._show_layer)
-        self.opener.busy.connect(self._on_opening)
+        self.opening.comparison_wanted.connect(lambda paths: self.compare(*paths))
+        self.opening.movies.busy.connect(self._on_opening)
         self.result.changed.connect(self._on_result)
         self.result.corrected.connect(self._show_states)
         self.movie_panel.movie_changed.connect(self._on_movie)
@@ -205,14 +186,16 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.started.connect(partial(self._set_busy, True))
         self.run_panel.finished.connect(partial(self._set_busy, False))
         self.results.quantity_changed.connect(self.canvas.colour_by)
-        self.sessions.opened.connect(self._show_session)
+        self.opening.tracks_shown.connect(self.export_panel.note_columns)
         self.presets_menu.taken.connect(self.run_panel.say)
         self.export_panel.told.connect(self.run_panel.say)
-        for panel in (self.export_panel, self.sessions):
+        for panel in (self.export_panel, self.sessions, self.opening):
             panel.work_wanted.connect(self.start)
         for part, advice in self._advice:
             part.failed.connect(partial(tell_error, self, advice))
         self.sessions.autosave.failed.connect(lambda error: tell(f"Results are not kept against a crash: {error}"))
+        for dock in (self, self.results):
+            ShortcutKeeper(dock, self.sessions.actions_)
         # Not at once: layers cannot be taken from a list that is taking one itself.
         self._tidying = QTimer(self)
         self._tidying.setSingleShot(True)
@@ -226,13 +209,18 @@ class LptemDiffusionWidget(QWidget):
         leave = (
             self.run_panel.abandon,
             self.live_preview.preview.abandon,
-            self.opener.abandon,
+            self.opening.movies.abandon,
+            self._abandon_comparison,
             self.canvas.disconnect,
             self.movie_panel.leave_viewer,
             self.results_dock.remove,
             self.sessions.leave,
         )
         self.destroyed.connect(partial(_let_go, leave, of_viewer))
+
+    def _abandon_comparison(self) -> None:
+        if self._compare_window is not None:
+            self._compare_window.abandon()
 
     def _on_movie(self) -> None:
         movie = self.movie_panel.movie
@@ -339,17 +327,10 @@ class LptemDiffusionWidget(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
+        layout.addWidget(self.top_bar)
         layout.addWidget(self.sessions.recovery)
         layout.addWidget(scroll, stretch=1)
         layout.addWidget(self.run_panel)
-
-
-def _is_of(image: Image, movie: Movie) -> bool:
-    """Whether a layer shows *movie*, opened before."""
-    shown = image.data
-    if not isinstance(shown, Movie) or shown.path is None:
-        return False
-    return (shown.path, shown.shape) == (movie.path, movie.shape)
 
 
 def _let_go(leave: Iterable[Callable[[], None]], of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]]) -> None:
