@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Layer
+from napari.layers import Labels, Layer, Points, Shapes
 from napari.utils.theme import get_theme
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QApplication
 
@@ -17,31 +18,29 @@ from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.colours import outline_colormap
 from napari_lptem_diffusion.gui.editing import RodTool
 from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.mouse import Mouse
 from napari_lptem_diffusion.gui.painting.overlay import Painted, View
 from napari_lptem_diffusion.gui.painting.picture import Picture
 from napari_lptem_diffusion.gui.painting.plates import Theme
 from napari_lptem_diffusion.gui.preview import Found
-from napari_lptem_diffusion.gui.scene import Scene, kept, nearest_particle
+from napari_lptem_diffusion.gui.scene import Scene, kept
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.particles import label_image
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image, Labels, Tracks
+    from napari.layers import Image, Tracks
 
     from napari_lptem_diffusion.analysis import Analysis
-    from napari_lptem_diffusion.gui.draft import Place
 
 PREVIEW = "preview"
 _PREVIEW_COLOUR = "#ffd640"
 _WIDEST_OUTLINE_PX = 4
 _OVERLAY = "lptem_diffusion"
-_DRAG_PX = 4.0
-_REACH_PX = 9.0
 _PLATE_OPACITY = 0.82
 
 
-class Canvas:
+class Canvas(QObject):
     """Draws over image layers, in their space; the frame slider is the selection's frame.
 
     Attributes
@@ -52,7 +51,11 @@ class Canvas:
         What is drawn; set it by `set_look`.
     """
 
+    keys_changed = Signal(bool)
+    """Emitted with whether keys are free for us, as they are unless the user draws on an active layer."""
+
     def __init__(self, viewer: napari.Viewer, selection: Selection) -> None:
+        super().__init__()
         self._viewer = viewer
         self._selection = selection
         self.look = Look()
@@ -69,12 +72,11 @@ class Canvas:
         self._of_viewer = (
             (viewer.dims.events.current_step, self.read_slider),
             (viewer.events.theme, self.repaint),
+            (viewer.layers.selection.events.active, self._on_active_layer),
         )
         for event, callback in self._of_viewer:
             event.connect(callback)
-        viewer.mouse_drag_callbacks.append(self._on_mouse)
-        viewer.mouse_move_callbacks.append(self._on_hover)
-        viewer.mouse_double_click_callbacks.append(self._on_double_click)
+        self._mouse = Mouse(viewer, self, selection)
         selection.frame_changed.connect(self._move_slider)
         selection.particles_changed.connect(self._on_selection)
         selection.shown_changed.connect(self._on_shown)
@@ -85,10 +87,13 @@ class Canvas:
         """Let go of the viewer; the layers stay."""
         for event, callback in self._of_viewer:
             event.disconnect(callback)
-        self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
-        self._viewer.mouse_move_callbacks.remove(self._on_hover)
-        self._viewer.mouse_double_click_callbacks.remove(self._on_double_click)
+        self._mouse.disconnect()
         self._viewer.canvas.overlays.pop(_OVERLAY)
+
+    @property
+    def image(self) -> Image | None:
+        """The layer of the movie in view."""
+        return self._image
 
     @property
     def scene(self) -> Scene | None:
@@ -159,8 +164,7 @@ class Canvas:
             self._show_tracks()
         elif look.quantity != before.quantity:
             self._colour_tracks()
-        if "tracks" in self._result:
-            self._result["tracks"].tail_length = look.tail_frames
+        self._show_tails(not self._tracked().empty)
         self.repaint()
 
     def colour_by(self, quantity: str) -> None:
@@ -197,6 +201,12 @@ class Canvas:
         """Take the outlines of the preview away."""
         self._remove([] if self._preview is None else [self._preview])
         self._preview = None
+
+    def rods_in_view(self) -> pd.DataFrame:
+        """Return the rods that are drawn in the frame in view, as in `Scene.rods`."""
+        return (
+            pd.DataFrame() if self.scene is None else kept(self.scene.in_frame(self._selection.frame), self._wanted())
+        )
 
     def read_slider(self) -> None:
         """Make the frame in view that of the selection."""
@@ -281,8 +291,13 @@ class Canvas:
             self._result["tracks"] = self._add(self._result_image, data, options, kind)
         elif not rods.empty:
             tracks.data = layers.track_vertices(rods)
-        self._result["tracks"].display_tail = not rods.empty
+        self._show_tails(not rods.empty)
         self._colour_tracks()
+
+    def _show_tails(self, there_are_some: bool) -> None:
+        if "tracks" in self._result:
+            self._result["tracks"].tail_length = max(self.look.tail_frames, 1)
+            self._result["tracks"].display_tail = there_are_some and self.look.tail_frames > 0
 
     def _colour_tracks(self) -> None:
         rods = self._tracked()
@@ -299,6 +314,11 @@ class Canvas:
             self._put_away = [layer for layer in self._result.values() if layer.visible]
             for layer in self._put_away:
                 layer.visible = False
+
+    def _on_active_layer(self) -> None:
+        active = self._viewer.layers.selection.active
+        is_ours = active is self._preview or active in self._result.values()
+        self.keys_changed.emit(is_ours or not isinstance(active, Labels | Points | Shapes))
 
     def _on_selection(self) -> None:
         if self.look.only_selected:
@@ -325,63 +345,6 @@ class Canvas:
             self._viewer.dims.set_current_step(self._frame_axis(), frame)
         self.tool.give_up()
         self.repaint()
-
-    def _place(self, event: Any) -> Place:
-        """Where the mouse is, (x, y) in px of the movie."""
-        assert self._image is not None
-        y, x = self._image.world_to_data(event.position)[-2:]
-        return float(x), float(y)
-
-    def _reach_px(self, canvas_px: float) -> float:
-        """Return how many px of the movie so many of the canvas are."""
-        assert self._image is not None
-        return float(canvas_px / (self._viewer.scene.camera.zoom * self._image.scale[-1]))
-
-    def _on_mouse(self, viewer: napari.Viewer, event: Any) -> Generator[None, None, None]:
-        """Select the rod under a click, drag with the tool; any other drag moves the canvas as ever."""
-        if self._image is None or event.button != 1:
-            return
-        start = self._place(event)
-        if self.tool.press(start, self._reach_px(_REACH_PX)):
-            yield from self._drag_with_tool(event)
-            return
-        farthest = 0.0
-        yield
-        while event.type == "mouse_move":
-            farthest = max(farthest, float(np.hypot(*np.subtract(self._place(event), start))))
-            yield
-        if self.scene is not None and not self.tool.is_active and farthest <= self._reach_px(_DRAG_PX):
-            self._select_at(start, {"Control", "Shift", "Meta"} & {str(key) for key in event.modifiers})
-
-    def _drag_with_tool(self, event: Any) -> Generator[None, None, None]:
-        camera = self._viewer.scene.camera
-        could_pan, camera.mouse_pan = camera.mouse_pan, False
-        yield
-        while event.type == "mouse_move":
-            self.tool.move(self._place(event))
-            yield
-        camera.mouse_pan = could_pan
-        self.tool.release()
-
-    def _select_at(self, place: Place, adds: set[str]) -> None:
-        assert self.scene is not None
-        rods = kept(self.scene.in_frame(self._selection.frame), self._wanted())
-        particle = nearest_particle(rods, place[1], place[0], self._reach_px(_REACH_PX))
-        if adds and particle is not None:
-            self._selection.toggle(particle)
-        elif not adds:
-            self._selection.select(particle)
-
-    def _on_hover(self, viewer: napari.Viewer, event: Any) -> None:
-        """Show by the cursor what can be gripped."""
-        if self.tool.draft is not None and not self.tool.is_drawing and self._image is not None:
-            grip = self.tool.grip_at(self._place(event), self._reach_px(_REACH_PX))
-            viewer.cursor.style = "standard" if grip is None else "pointing"
-
-    def _on_double_click(self, viewer: napari.Viewer, event: Any) -> None:
-        """Centre the rod that the first click has selected; napari has zoomed in on it."""
-        if self.scene is not None and not self.tool.is_active:
-            self._selection.centre()
 
 
 def _as_outlines(labels: Labels, rods: pd.DataFrame) -> None:

@@ -19,6 +19,7 @@ class RodTool(QObject):
         super().__init__()
         self.draft: Draft | None = None
         self._width_px: float | None = None
+        self._whose = ""
         self._drag: tuple[Grip | None, Place, Draft | None] | None = None
 
     @property
@@ -35,11 +36,15 @@ class RodTool(QObject):
     def hint(self) -> str:
         """How to go on."""
         if self.is_drawing:
-            return "Drag from tip to tip of the rod · Esc: give up"
+            return f"Drag from tip to tip of the rod {self._whose} · Esc: give up"
         return "" if self.draft is None else "Drag body, tips or sides · Enter: accept · Esc: give up"
 
-    def draw(self, width_px: float) -> None:
-        """Let the user drag a rod of this width from tip to tip; it is accepted when the button is let go."""
+    def draw(self, width_px: float, whose: str = "") -> None:
+        """Let the user drag a rod of this width from tip to tip; it is accepted when the button is let go.
+
+        The hint says *whose* rod it is, such as "of rod 3".
+        """
+        self._whose = whose
         self._take_up(None, width_px)
 
     def edit(self, draft: Draft) -> None:
