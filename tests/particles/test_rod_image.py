@@ -1,5 +1,7 @@
 """The image of a rod, its derivatives, distances between rods, and what the fit says of its own errors."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
-from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scale, pulls
+from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scales, pulls
 from napari_lptem_diffusion.particles.finding.groups import axis_distance, touching_groups
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
@@ -111,7 +113,11 @@ def test_what_the_curvature_leaves_out_for_faint_rods_is_learnt():
         chosen = ("parameters", "covariance", "snr", "visible")
         return Fit(*(np.stack([getattr(fit, name) for fit in fits])[best, np.arange(49)] for name in chosen))
 
-    scale = measure_error_scale(find, PRIOR, WHITE, 5.0, lambda: None)
+    def refit(image, start, priors):
+        return fit_rods(image, start, priors, WHITE, np.zeros(len(start)), PRIOR.shape.reach)
+
+    scale, known = measure_error_scales(find, refit, PRIOR, WHITE, 5.0, lambda: None)
+    assert (np.array(astuple(known)) < astuple(scale)).all()
     fit, truth = simulated(8, 2)
     curvature = np.sqrt((pulls(fit, truth) ** 2).mean(axis=1))
     corrected = np.sqrt((np.clip(pulls(fit, truth) / scale.factors(fit.snr), -4, 4) ** 2).mean(axis=1))

@@ -15,7 +15,7 @@ from napari_lptem_diffusion.particles.finding.detections import (
     parameters_of,
     size_priors_of,
 )
-from napari_lptem_diffusion.particles.finding.error_scale import NO_EXCESS, ErrorScale, measure_error_scale
+from napari_lptem_diffusion.particles.finding.error_scale import NO_EXCESS, ErrorScale, measure_error_scales
 from napari_lptem_diffusion.particles.finding.field import Field, Frames
 from napari_lptem_diffusion.particles.finding.filter_bank import Candidates, FilterBank
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
@@ -46,8 +46,9 @@ class Detector:
         1 or 2.
     prior : Prior
         The size of the rods (px of the grid of the fit) and how much it varies.
-    error_scale : ErrorScale
-        By how much the errors of faint rods exceed what the curvature of the fit states.
+    error_scale, error_scale_of_known_sizes : ErrorScale
+        By how much the errors of faint rods exceed what the curvature of the fit states, where their sizes are fitted
+        too and where they are known.
     """
 
     settings: DetectionSettings
@@ -56,6 +57,7 @@ class Detector:
     coarsening: int
     prior: Prior
     error_scale: ErrorScale = NO_EXCESS
+    error_scale_of_known_sizes: ErrorScale = NO_EXCESS
 
     @property
     def measured(self) -> dict[str, float]:
@@ -75,11 +77,16 @@ class Detector:
             "rods_are_dark": float(self.field.sign < 0),
         }
 
-    def with_error_scale(self, pause: Callable[[], None]) -> Detector:
-        """Return the detector with its `error_scale` measured on simulated rods; *pause* is called often."""
+    def with_error_scales(self, pause: Callable[[], None]) -> Detector:
+        """Return the detector with its error scales measured on simulated rods; *pause* is called often."""
         threshold = self.settings.threshold_sigma * self.bank.texture
-        scale = measure_error_scale(self.fit, self.prior, self.field.noise.correlation, threshold, pause)
-        return replace(self, error_scale=scale)
+        noise = self.field.noise.correlation
+        fitted, known = measure_error_scales(self.fit, self.refit, self.prior, noise, threshold, pause)
+        return replace(self, error_scale=fitted, error_scale_of_known_sizes=known)
+
+    def of_known_sizes(self) -> Detector:
+        """Return the detector for rods whose sizes are known: it states smaller errors."""
+        return replace(self, error_scale=self.error_scale_of_known_sizes)
 
     def find(self, image: NDArray[np.generic], frame: int) -> pd.DataFrame:
         """Find the rods of one frame.

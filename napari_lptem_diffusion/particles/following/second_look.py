@@ -77,6 +77,7 @@ def look_again(
     """
     if tracks.empty:
         return tracks
+    detector = detector.of_known_sizes()
     typical_snr = float(tracks.groupby("particle")["snr"].median().median())
     shapes = rigid_shapes(tracks, detector).assign(faintest=np.clip(_FAINTEST_SHARE * typical_snr, *_FAINTEST_SIGMA))
     near_px = _NEAR_LENGTHS * float(shapes["length"].median())
