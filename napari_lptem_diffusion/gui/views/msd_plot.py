@@ -87,7 +87,7 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             else:
                 self._show_other(int(str(particle)), x, y)
         self._write_labels()
-        self.panel.autoRange(padding=0.06)
+        self._show_all()
 
     def show_nothing(self) -> None:
         """Show no rod."""
@@ -114,6 +114,15 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         self.lines["total"].setPen(pg.mkPen(theme.foreground, width=2))
         self.bars.setPen(pg.mkPen(with_alpha(theme.foreground, _UNSURE_ALPHA)))
         self._write_labels()
+
+    def _show_all(self) -> None:
+        """Fit the axes to all that is drawn; in numbers, not in pixels, so that a hidden plot can be drawn as well."""
+        drawn = [item.getData() for item in (self.points, *self.lines.values(), *self.others)]
+        drawn = [(x, y) for x, y in drawn if x is not None and len(x)]
+        if drawn:
+            x, y = (np.concatenate(values) for values in zip(*drawn, strict=True))
+            self.panel.setXRange(x.min(), x.max(), padding=0.06)
+            self.panel.setYRange(y.min(), y.max(), padding=0.06)
 
     def _show_points(self, x: Floats, y: Floats, error: Floats) -> None:
         alpha = np.where(error > _UNSURE, _UNSURE_ALPHA, 255)

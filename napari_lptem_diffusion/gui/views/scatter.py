@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QPainterPath
 from qtpy.QtWidgets import QComboBox, QGraphicsPathItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_lptem_diffusion.export.palette import MIXING_RATIO, PALEST, SCALES
+from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, PALEST, SCALES
 from napari_lptem_diffusion.gui.messages import SECONDARY, counted
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.axes import DecadesAxis
@@ -28,6 +28,7 @@ _MOST_BARS = 30
 _BINS = 20
 _FEW = 5
 _HIDDEN_ALPHA = 45
+_SHADES, _OPACITIES = 32, 3  # few enough that each is drawn once, and thousands of points are copies
 _MULTI = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
 
@@ -60,6 +61,7 @@ class AllRods(QWidget):
         self._x = self._y = np.empty(0)
         self._hovered: int | None = None
         self.theme = Theme()
+        self._palette = brushes_for(self.theme)
         self.x_choice, self.y_choice = QComboBox(), QComboBox()
         self.count = QLabel()
         self.count.setObjectName(SECONDARY)
@@ -105,12 +107,12 @@ class AllRods(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of napari's theme."""
         self.theme = theme
+        self._palette = brushes_for(theme)
         self.plot.setBackground(theme.background)
         for side in ("left", "bottom"):
             self.panel.getAxis(side).setPen(theme.foreground)
             self.panel.getAxis(side).setTextPen(theme.foreground)
         self.rings.setPen(pg.mkPen(theme.foreground, width=2))
-        self.intervals.setPen(pg.mkPen(theme.foreground, width=1.5))
         self._draw()
 
     def _fill(self, choice: QComboBox, first: str) -> None:
@@ -164,8 +166,8 @@ class AllRods(QWidget):
             self._draw_bars()
         else:
             self.panel.getAxis("left").setTickSpacing(None, None)
-            brushes = np.array(self._brushes(), dtype=object)
-            self.points.setData(self._x[known], self._y[known], brush=list(brushes[known]), pen=self._outline())
+            brushes = list(self._brushes()[known])
+            self.points.setData(self._x[known], self._y[known], brush=brushes, pen=self._outline())
         self._mark()
 
     def _draw_bars(self) -> None:
@@ -191,6 +193,8 @@ class AllRods(QWidget):
         known = self._known()
         chosen = known & np.isin(particles, np.array(self._selection.particles, dtype=np.int64))
         self.rings.setVisible(not self.is_histogram)
+        colour = self.theme.highlight if self.is_histogram else self.theme.foreground
+        self.intervals.setPen(pg.mkPen(colour, width=3 if self.is_histogram else 1.5))
         if self.is_histogram:
             places = self._x[chosen]
             height = max(self._counts()[0].max(initial=0), 1)
@@ -244,7 +248,7 @@ class AllRods(QWidget):
         counts, edges = np.histogram(values, bins=_BINS, range=limits)
         return counts, edges
 
-    def _brushes(self) -> list[Any]:
+    def _brushes(self) -> NDArray[np.object_]:
         """Return a brush for each row: the colour of its mixing ratio, paler the less its two values are known."""
         table = self._table
         certainty = np.ones(len(table))
@@ -253,14 +257,9 @@ class AllRods(QWidget):
             if scale is not None:
                 low, high = table[f"{scale.column}_low"], table[f"{scale.column}_high"]
                 certainty = np.minimum(certainty, scale.certainty(low, high))
-        alpha = np.round(255 * (PALEST + (1 - PALEST) * certainty)).astype(int)
-        rgb = MIXING_RATIO.rgb(table["mixing_ratio"])
-        brushes = []
-        for colour, opacity, passes in zip(rgb, alpha, self._passing(), strict=True):
-            shade = self.theme.readable(colour)
-            shade.setAlpha(int(opacity) if passes else _HIDDEN_ALPHA)
-            brushes.append(pg.mkBrush(shade))
-        return brushes
+        colour = np.nan_to_num(np.round(_SHADES * MIXING_RATIO.position(table["mixing_ratio"])), nan=_SHADES + 1)
+        opacity = np.where(self._passing(), np.round(_OPACITIES * certainty), _OPACITIES + 1)
+        return np.asarray(self._palette[colour.astype(int), opacity.astype(int)])
 
     def _outline(self) -> Any:
         return pg.mkPen(with_alpha(self.theme.background, 160), width=1)
@@ -336,3 +335,18 @@ class AllRods(QWidget):
         layout.setSpacing(2)
         layout.addLayout(line)
         layout.addWidget(self.plot, stretch=1)
+
+
+def brushes_for(theme: Theme) -> NDArray[np.object_]:
+    """Return the brushes of points, (colours, opacities) on an even grid.
+
+    The last colour is that of rods without a mixing ratio, the last opacity that of rods that the filter leaves out.
+    """
+    rgb = np.vstack([MIXING_RATIO.table(_SHADES + 1), NO_VALUE_RGB])
+    opacities = 255 * (PALEST + (1 - PALEST) * np.arange(_OPACITIES + 1) / _OPACITIES)
+    brushes = np.empty((len(rgb), _OPACITIES + 2), dtype=object)
+    for place, opacity in np.ndenumerate(np.tile(np.r_[opacities, _HIDDEN_ALPHA], (len(rgb), 1))):
+        colour = theme.readable(rgb[place[0]])
+        colour.setAlpha(round(opacity))
+        brushes[place] = pg.mkBrush(colour)
+    return brushes

@@ -26,7 +26,7 @@ class RodTable(QTableView):
         self._selection = selection
         self._is_following = False
         self._chosen: dict[str, bool] = {}
-        self.rods = RodModel()
+        self.rods = RodModel(self)
         self.setModel(self.rods)
         self._lay_out()
         self.copy_action = QAction("Copy selected rows", self)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor
 
 from napari_lptem_diffusion.gui.colours import particle_rgb
@@ -22,8 +22,8 @@ _FAINT = QColor(128, 128, 128)
 class RodModel(QAbstractTableModel):
     """A `rod_table`, one row per rod that passes the filter, in the order of one column; unknown values last."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
         self.columns: tuple[Column, ...] = ()
         self._table = pd.DataFrame({"particle": pd.Series(dtype="int64")})
         self._values: dict[str, NDArray[Any]] = {}
