@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def _field(default: Any, title: str, help_text: str, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
     """Return a field; the window folds it away if it is *advanced*."""
-    extra = {"unit": unit, "advanced": advanced}
+    extra: Any = {"unit": unit, "advanced": advanced}
     return Field(default, title=title, description=help_text, json_schema_extra=extra, **bounds)
 
 

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QMenu, QPushButton, QSizePo
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import check_output_folder, save_analysis, save_overlay_movie, save_report
+from napari_lptem_diffusion.export.publication import save_figures
 from napari_lptem_diffusion.export.recipe import python_recipe
 from napari_lptem_diffusion.export.trackmate import save_trackmate
 from napari_lptem_diffusion.gui.messages import ask, written
@@ -20,6 +21,7 @@ from napari_lptem_diffusion.gui.result import Result
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.gui.selection import Selection
     from napari_lptem_diffusion.gui.sessions import Sessions
     from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
 
@@ -35,9 +37,10 @@ class ExportPanel(QWidget):
     """Emitted with a sentence that says what was done at once."""
     failed = Signal(object)
 
-    def __init__(self, result: Result, sessions: Sessions) -> None:
+    def __init__(self, result: Result, selection: Selection, sessions: Sessions) -> None:
         super().__init__()
         self._result = result
+        self._selection = selection
         self._sessions = sessions
         self._folder: Path | None = None
         self._columns: ColumnMap | None = None
@@ -62,7 +65,19 @@ class ExportPanel(QWidget):
         self.copy_action = self._action(
             "Copy as Python", "Put a script that does this analysis again on the clipboard.", self._copy_as_python
         )
-        self._drawn = [self.report_action, self.movie_action, *self.trackmate_actions]
+        self.figures_actions = [
+            self._action(
+                "Selected rods …",
+                "All rods together, and one figure for each rod that is selected, as SVG and PDF.",
+                lambda: self._figures(self._selection.particles),
+            ),
+            self._action(
+                "Longest tracks …",
+                "All rods together, and one figure for each of the longest tracks, as SVG and PDF.",
+                lambda: self._figures(None),
+            ),
+        ]
+        self._drawn = [self.report_action, self.movie_action, *self.trackmate_actions, *self.figures_actions]
         self._lay_out()
         result.changed.connect(self._on_result)
 
@@ -78,22 +93,38 @@ class ExportPanel(QWidget):
 
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
-        analysis, self._folder = self.analysis, parent_folder
-        folder = parent_folder / f"{analysis.movie.name}_diffusion"
-        try:
-            replace = folder.exists() and any(folder.iterdir())
-            if replace and not ask(self, f"Replace the earlier export in {folder}? Other files there stay.", "Replace"):
-                return
-            check_output_folder(folder, overwrite=replace)
-        except (InputError, OSError) as error:
-            self.failed.emit(error)
+        analysis = self.analysis
+        place = self._free_folder(parent_folder / f"{analysis.movie.name}_diffusion")
+        if place is None:
             return
+        folder, replace = place
 
         def on_done(path: Path) -> str:
             self._sessions.note_saved(analysis)  # a session is among the tables
             return written(path)
 
         self.work_wanted.emit(partial(save_analysis, analysis, folder, replace), "Exporting tables", on_done)
+
+    def export_figures(self, parent_folder: Path, particles: tuple[int, ...] | None) -> None:
+        """Want figures of all rods and of *particles*, None: the longest tracks, in a folder inside *parent_folder*."""
+        place = self._free_folder(parent_folder / f"{self.analysis.movie.name}_figures")
+        if place is not None:
+            folder, replace = place
+            work = partial(save_figures, self.analysis, folder, particles, overwrite=replace)
+            self.work_wanted.emit(work, "Drawing figures", written)
+
+    def _free_folder(self, folder: Path) -> tuple[Path, bool] | None:
+        """Return *folder* and whether to replace what is in it; None: the user does not want to, or it cannot be."""
+        self._folder = folder.parent
+        try:
+            replace = folder.exists() and any(folder.iterdir())
+            if replace and not ask(self, f"Replace the earlier export in {folder}? Other files there stay.", "Replace"):
+                return None
+            check_output_folder(folder, overwrite=replace)
+        except (InputError, OSError) as error:
+            self.failed.emit(error)
+            return None
+        return folder, replace
 
     def _on_result(self, analysis: Analysis | None) -> None:
         """Without rods there is nothing to draw, only tables."""
@@ -105,6 +136,11 @@ class ExportPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Export into this folder", str(self._home()))
         if folder:
             self.export_tables(Path(folder))
+
+    def _figures(self, particles: tuple[int, ...] | None) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Put the figures into this folder", str(self._home()))
+        if folder:
+            self.export_figures(Path(folder), particles)
 
     def _movie(self) -> None:
         self._save_file("Save the overlay movie", "overlay.mp4", "Movies (*.mp4 *.gif)", save_overlay_movie)
@@ -141,20 +177,16 @@ class ExportPanel(QWidget):
         return action
 
     def _lay_out(self) -> None:
-        trackmate = QPushButton("TrackMate")
-        trackmate.setToolTip("Tracks and quantities for TrackMate (Fiji).")
-        menu = QMenu(trackmate)
-        menu.addActions(self.trackmate_actions)
-        menu.setToolTipsVisible(True)
-        trackmate.setMenu(menu)
         buttons = [
             button_of(self._sessions.save_action, "Save session"),
             button_of(self._sessions.save_as_action),
-            button_of(self.copy_action),
+            button_of(self._sessions.open_action, "Open …"),
             button_of(self.tables_action),
             button_of(self.report_action),
             button_of(self.movie_action),
-            trackmate,
+            _menu_button("Figures", "Figures for a paper, as SVG and PDF.", self.figures_actions),
+            _menu_button("TrackMate", "Tracks and quantities for TrackMate (Fiji).", self.trackmate_actions),
+            button_of(self.copy_action),
         ]
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -162,6 +194,16 @@ class ExportPanel(QWidget):
         for place, button in enumerate(buttons):
             layout.addWidget(button, *divmod(place, _COLUMNS))
             layout.setColumnStretch(place % _COLUMNS, 1)
+
+
+def _menu_button(text: str, tooltip: str, actions: list[QAction]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    menu = QMenu(button)
+    menu.addActions(actions)
+    menu.setToolTipsVisible(True)
+    button.setMenu(menu)
+    return button
 
 
 def button_of(action: QAction, text: str = "") -> QPushButton:

@@ -18,11 +18,17 @@ class TopBar(QWidget):
     presets : PresetsMenu
     compare : callable
         Opens the window that compares movies.
+    show_results : callable
+        Brings table and plots back.
     show_shortcuts : callable
     """
 
     def __init__(
-        self, presets: PresetsMenu, compare: Callable[[], object], show_shortcuts: Callable[[], object]
+        self,
+        presets: PresetsMenu,
+        compare: Callable[[], object],
+        show_results: Callable[[], object],
+        show_shortcuts: Callable[[], object],
     ) -> None:
         super().__init__()
         self._help: HelpWindow | None = None
@@ -32,6 +38,10 @@ class TopBar(QWidget):
         self.compare_button = QPushButton("Compare …")
         self.compare_button.setToolTip("Results of several movies against dose rate or another condition.")
         self.compare_button.clicked.connect(lambda: compare())
+        self.results_button = QPushButton("Results")
+        self.results_button.setToolTip("Bring back the table and the plots, where they were closed or hidden.")
+        self.results_button.clicked.connect(lambda: show_results())
+        self.results_button.setEnabled(False)
         help_button = QPushButton("Help")
         help_button.setToolTip("First steps, how to read the result, keyboard shortcuts.")
         self.help_menu = QMenu(help_button)
@@ -42,7 +52,7 @@ class TopBar(QWidget):
         help_button.setMenu(self.help_menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for button in (settings_button, self.compare_button, help_button):
+        for button in (settings_button, self.results_button, self.compare_button, help_button):
             layout.addWidget(button)
 
     def show_help(self, name: str) -> None:

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QMainWindow, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
 from napari_lptem_diffusion.gui import autosave
 from napari_lptem_diffusion.gui.canvas import Canvas
 from napari_lptem_diffusion.gui.compare_window import CompareWindow
+from napari_lptem_diffusion.gui.correct_panel import CorrectPanel
 from napari_lptem_diffusion.gui.dropping import DropTarget
 from napari_lptem_diffusion.gui.export_panel import ExportPanel
 from napari_lptem_diffusion.gui.layers import space
 from napari_lptem_diffusion.gui.live_preview import LivePreview
+from napari_lptem_diffusion.gui.look_panel import LookPanel
 from napari_lptem_diffusion.gui.messages import counted, label_colours, tell, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
 from napari_lptem_diffusion.gui.opening import Opening
 from napari_lptem_diffusion.gui.presets import PresetsMenu
 from napari_lptem_diffusion.gui.result import Result
-from napari_lptem_diffusion.gui.results import Results
 from napari_lptem_diffusion.gui.results_dock import ResultsDock
 from napari_lptem_diffusion.gui.run_panel import OnDone, RunPanel
 from napari_lptem_diffusion.gui.section import Section
@@ -34,6 +35,7 @@ from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
 from napari_lptem_diffusion.gui.steps import Steps, column
 from napari_lptem_diffusion.gui.top_bar import TopBar
+from napari_lptem_diffusion.gui.views.results import Results
 from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.settings import Settings
 
@@ -62,6 +64,8 @@ class LptemDiffusionWidget(QWidget):
         self.selection = Selection(self)
         self.result = Result(self)
         self.canvas = Canvas(viewer, self.selection)
+        for changed in (self.result.changed, self.result.corrected):  # before the panels, which ask the canvas
+            changed.connect(self._draw_result)
         self.drops = DropTarget(self)
         self.movie_panel = MoviePanel(viewer, settings.movie)
         self.steps = Steps(self.movie_panel, settings)
@@ -69,12 +73,14 @@ class LptemDiffusionWidget(QWidget):
         self.live_preview = LivePreview(
             self, self.movie_panel, self.steps, self.result, self.selection, self.canvas, self.run_panel
         )
-        self.results = Results(self.selection)
+        self.results = Results(self.selection, self.result)
         self.results_dock = ResultsDock(viewer, self.results)
         self.sessions = Sessions(self.result, autosave.autosave_home(), self)
-        self.export_panel = ExportPanel(self.result, self.sessions)
+        self.look_panel = LookPanel()
+        self.correct_panel = CorrectPanel(self.selection, self.canvas, self.result)
+        self.export_panel = ExportPanel(self.result, self.selection, self.sessions)
         self.presets_menu = PresetsMenu(lambda: self.settings, self.set_settings, self)
-        self.top_bar = TopBar(self.presets_menu, self.compare, self.show_shortcuts)
+        self.top_bar = TopBar(self.presets_menu, self.compare, self.results_dock.show, self.show_shortcuts)
         self._compare_window: CompareWindow | None = None
         self.opening = Opening(
             self,
@@ -136,7 +142,13 @@ class LptemDiffusionWidget(QWidget):
 
     def show_shortcuts(self) -> None:
         """List the keys of all panels."""
-        dialog = ShortcutsDialog(self, {"Session": self.sessions.actions_})
+        groups = {
+            "Look": self.look_panel.actions_,
+            "Correct": self.correct_panel.actions_,
+            "Table": self.results.actions_,
+            "Session (in the docks)": self.sessions.actions_,
+        }
+        dialog = ShortcutsDialog(self, groups)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -185,14 +197,14 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.warned.connect(tell_warning)
         self.run_panel.started.connect(partial(self._set_busy, True))
         self.run_panel.finished.connect(partial(self._set_busy, False))
-        self.results.quantity_changed.connect(self.canvas.colour_by)
         self.opening.tracks_shown.connect(self.export_panel.note_columns)
         self.presets_menu.taken.connect(self.run_panel.say)
         self.export_panel.told.connect(self.run_panel.say)
-        for panel in (self.export_panel, self.sessions, self.opening):
+        for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening):
             panel.work_wanted.connect(self.start)
         for part, advice in self._advice:
             part.failed.connect(partial(tell_error, self, advice))
+        self.look_panel.changed.connect(self.canvas.set_look)
         self.sessions.autosave.failed.connect(lambda error: tell(f"Results are not kept against a crash: {error}"))
         for dock in (self, self.results):
             ShortcutKeeper(dock, self.sessions.actions_)
@@ -243,20 +255,22 @@ class LptemDiffusionWidget(QWidget):
     def _on_result(self, analysis: Analysis | None) -> None:
         """Show another result, or take the one away whose movie is gone."""
         self.result_part.setVisible(analysis is not None)
+        self.top_bar.results_button.setEnabled(analysis is not None and not analysis.motion.particles.empty)
         if analysis is None or analysis.motion.particles.empty:
-            self.selection.select(None)
-            self.canvas.remove_result()
             self.results_dock.hide()
-        image = self.result.image
-        if analysis is None or image is None:
             return
-        self.export_section.set_state(image.name)
-        self.canvas.show_result(image, analysis, self.results.quantity)
-        self.results.show_analysis(analysis)
-        if not analysis.motion.particles.empty and not self.results_dock.is_shown:
+        self.export_section.set_state(analysis.movie.name)
+        if not self.results_dock.is_shown:
             self.steps.fold()
             self.results_dock.show()
             QTimer.singleShot(0, self._fit_movie)
+
+    def _draw_result(self, analysis: Analysis | None) -> None:
+        image = self.result.image
+        if analysis is None or image is None or analysis.motion.particles.empty:
+            self.canvas.remove_result()
+        else:
+            self.canvas.show_result(image, analysis)
 
     def _fit_movie(self) -> None:
         """Show all of the movie, where the canvas has become smaller."""
@@ -271,6 +285,7 @@ class LptemDiffusionWidget(QWidget):
             return
         of_result = image is self.result.image
         self.canvas.set_space(image, space(movie.calibration), of_result)
+        self.canvas.set_frame_interval(movie.calibration.frame_interval_s)
         self.steps.show_movie(movie)
         analysis = self.result.analysis
         if of_result and analysis is not None:
@@ -287,6 +302,7 @@ class LptemDiffusionWidget(QWidget):
     def _set_busy(self, busy: bool) -> None:
         """While something runs, nothing else can be started."""
         self.run_panel.run_button.setEnabled(not busy and self.movie_panel.movie is not None)
+        self.correct_panel.set_busy(busy)
         self.export_panel.setEnabled(not busy)
 
     def _on_layer_removed(self) -> None:
@@ -311,11 +327,10 @@ class LptemDiffusionWidget(QWidget):
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(_WIDTH_PX)
-        self.results_button = QPushButton("Show table and plots")
-        self.results_button.setToolTip("Bring back the dock with table and plots, where it was closed or hidden.")
-        self.results_button.clicked.connect(self.results_dock.show)
         self.export_section = Section("Save and export", "What goes out of here.", self.export_panel)
-        self.result_part = column(self.results_button, self.export_section)
+        self.look_section = Section("Look", "What is seen of the result on the canvas.", self.look_panel)
+        self.correct_section = Section("Correct", "Put right what was found or followed wrongly.", self.correct_panel)
+        self.result_part = column(self.look_section, self.correct_section, self.export_section)
         self.result_part.hide()
         sections = column(self.steps, self.result_part)
         sections.layout().addStretch(1)

@@ -60,7 +60,7 @@ def test_view_refuses_a_bad_movie_before_a_window_opens(opened, tmp_path):
 def test_show_opens_on_a_finished_result(opened):
     app.show(make_analysis())
     (viewer,) = opened
-    assert {"rods.tif", "tracks", "numbers"} <= {layer.name for layer in viewer.layers}
+    assert {"rods.tif", "tracks"} <= {layer.name for layer in viewer.layers}
     assert "5 rods" in docked_widget(viewer).run_panel.text
 
 
