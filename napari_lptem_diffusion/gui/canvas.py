@@ -273,10 +273,12 @@ class Canvas(QObject):
         return pd.DataFrame() if self._scene is None else kept(self._scene.rods, self._wanted())
 
     def _show_masks(self, image: Image, analysis: Analysis) -> None:
-        masks, options, kind = layers.masks_layer(analysis)
-        if "masks" in self._result:
-            self._result["masks"].data = masks
+        layer = self._result.get("masks")
+        if layer is not None:
+            layer.data.compute_by(analysis.labels)
+            layer.refresh()
         elif not analysis.tracks.empty:
+            masks, options, kind = layers.masks_layer(analysis)
             self._result["masks"] = self._add(image, masks, options, kind)
             self._result["masks"].editable = False
 

@@ -27,7 +27,7 @@ from napari_lptem_diffusion.particles.correcting.correction import (
     SplitTrack,
 )
 from napari_lptem_diffusion.particles.correcting.fit import fitted_rod
-from napari_lptem_diffusion.particles.correcting.tables import nearest_rod, particle_at
+from napari_lptem_diffusion.particles.correcting.tables import STUCK, nearest_rod, particle_at
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 
 SHORTEST_STUCK = 10
@@ -160,10 +160,14 @@ def particle_near(analysis: Analysis, place: Anchor) -> int | None:
 
 def mark_of(analysis: Analysis, particle: int) -> int | None:
     """Return which of the corrections has marked *particle* as stuck, or None."""
-    for index, correction in enumerate(analysis.corrections):
-        if isinstance(correction, MarkStuck) and particle_near(analysis, correction.track) == particle:
-            return index
-    return None
+    stuck = set(analysis.marked.loc[analysis.marked["mark"] == STUCK, "particle"])
+    if particle not in stuck:
+        return None
+    marks = [i for i, correction in enumerate(analysis.corrections) if isinstance(correction, MarkStuck)]
+    named = {i: particle_near(analysis, place_of(analysis.corrections[i])) for i in marks}
+    of_it = [i for i in marks if named[i] == particle]
+    elsewhere = [i for i in marks if named[i] not in stuck]  # by a later split that place is another particle's now
+    return next(iter(of_it or elsewhere[::-1]), None)
 
 
 def hindrances(analysis: Analysis, scene: Scene, particles: Sequence[int], frame: int) -> dict[str, str]:

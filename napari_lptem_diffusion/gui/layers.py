@@ -39,6 +39,10 @@ class LazyLabels:
 
     def __init__(self, shape: tuple[int, int, int], compute: Callable[[int], NDArray[np.int32]]) -> None:
         self.shape = shape
+        self.compute_by(compute)
+
+    def compute_by(self, compute: Callable[[int], NDArray[np.int32]]) -> None:
+        """Compute frames by another function from now on."""
         self._frame = lru_cache(maxsize=16)(compute)
 
     def __len__(self) -> int:

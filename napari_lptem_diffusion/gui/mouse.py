@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DRAG_PX = 4.0
 _REACH_PX = 9.0
-_ADDING = {"Control", "Shift", "Meta"}
+_ADDING = ("Control", "Shift", "Meta")
 
 
 class Mouse:
@@ -51,7 +51,7 @@ class Mouse:
             farthest = max(farthest, float(np.hypot(*np.subtract(_place(image, event), start))))
             yield
         if not tool.is_active and farthest <= self._reach_px(image, _DRAG_PX):
-            self._select(image, start, adds=any(str(key) in _ADDING for key in event.modifiers))
+            self._select(image, start, adds=any(key in event.modifiers for key in _ADDING))
 
     def _drag_with_tool(self, image: Image, event: Any) -> Generator[None, None, None]:
         camera, tool = self._viewer.scene.camera, self._canvas.tool

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.export.drawing import rgb_of
-from napari_lptem_diffusion.export.palette import SCALES
+from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, SCALES, greyed
 from napari_lptem_diffusion.gui.colours import particle_rgb
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
 
 _REACH_LENGTHS = 0.75
-_POSE = ["frame", "x", "y", "angle_deg", "length", "width"]
+_PLACE = ["frame", "x", "y"]
+_POSE = [*_PLACE, "angle_deg", "length", "width"]
+_VALUES, _CERTAINTIES = 256, 32
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Scene:
     ----------
     rods : DataFrame
         Rods in tracks with their motion, sorted by particle and frame.
-    loose : DataFrame
-        Rods in no track: ``frame`` and pose.
+    detections : DataFrame
+        ``frame`` and pose of all rods, in tracks or not.
     changes : DataFrame
         Change points: ``particle``, ``frame``, ``x``, ``y``, sorted by frame.
     marks : dict of int to str
@@ -39,7 +40,7 @@ class Scene:
     """
 
     rods: pd.DataFrame
-    loose: pd.DataFrame
+    detections: pd.DataFrame
     changes: pd.DataFrame
     marks: dict[int, str]
 
@@ -48,7 +49,7 @@ class Scene:
         """Return what *analysis* has to show."""
         rods = rods_with_motion(analysis)
         marks = dict(zip(analysis.marked["particle"].tolist(), analysis.marked["mark"].tolist(), strict=True))
-        return cls(rods, _loose(analysis), _changes(rods, analysis.motion.particles), marks)
+        return cls(rods, analysis.detections.reindex(columns=_POSE), _changes(rods, analysis.motion.particles), marks)
 
     @property
     def has_sizes(self) -> bool:
@@ -65,6 +66,13 @@ class Scene:
         """Return the rows of `rods` of *particle*, sorted by frame."""
         first, last = np.searchsorted(self.rods["particle"].to_numpy(), [particle, particle + 1])
         return self.rods.iloc[first:last]
+
+    @cached_property
+    def loose(self) -> pd.DataFrame:
+        """The rows of `detections` that are in no track, sorted by frame."""
+        tracked = pd.MultiIndex.from_frame(self.rods[_PLACE])
+        loose = self.detections[~pd.MultiIndex.from_frame(self.detections[_PLACE]).isin(tracked)]
+        return loose.sort_values("frame", kind="stable", ignore_index=True)
 
     def loose_in_frame(self, frame: int) -> pd.DataFrame:
         """Return the rows of `loose` in *frame*."""
@@ -101,7 +109,13 @@ def colours(rods: pd.DataFrame, quantity: str) -> NDArray[np.float64]:
         Key of `look.QUANTITIES`. A value is greyer the wider its 90 % interval; a particle has a colour of its own.
     """
     scale = SCALES.get(quantity)
-    return particle_rgb(rods["particle"].to_numpy()) if scale is None else rgb_of(rods, scale)
+    if scale is None:
+        return particle_rgb(rods["particle"].to_numpy())
+    certainty = scale.certainty(rods[f"{quantity}_low"], rods[f"{quantity}_high"])
+    position = scale.position(rods[quantity])
+    value = np.rint(np.where(np.isnan(position), _VALUES, position * (_VALUES - 1))).astype(int)
+    rgb: NDArray[np.float64] = _shades(quantity)[value, np.rint(certainty * (_CERTAINTIES - 1)).astype(int)]
+    return rgb
 
 
 def kept(table: pd.DataFrame, particles: Iterable[int] | None) -> pd.DataFrame:
@@ -131,12 +145,13 @@ def nearest_particle(rods: pd.DataFrame, y: float, x: float, reach_px: float) ->
     return int(rods["particle"].iloc[nearest]) if distance[nearest] <= 1 else None
 
 
-def _loose(analysis: Analysis) -> pd.DataFrame:
-    """Detections in no track, sorted by frame."""
-    found = analysis.detections.reindex(columns=_POSE)
-    tracked = pd.MultiIndex.from_frame(analysis.tracks[["frame", "x", "y"]])
-    loose = found[~pd.MultiIndex.from_frame(found[["frame", "x", "y"]]).isin(tracked)]
-    return loose.sort_values("frame", kind="stable", ignore_index=True)
+@lru_cache(maxsize=8)
+def _shades(column: str) -> NDArray[np.float64]:
+    """Colours by value and by how certain it is; the last row is that of no value."""
+    scale = SCALES[column]
+    certainty = np.linspace(0.0, 1.0, _CERTAINTIES)
+    shades = greyed(scale.table(_VALUES)[:, None], certainty[None, :])
+    return np.concatenate([shades, np.tile(NO_VALUE_RGB, (1, _CERTAINTIES, 1))])
 
 
 def _changes(rods: pd.DataFrame, particles: pd.DataFrame) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def place_plates(
     order = [*must, *(index for index in range(len(around)) if index not in set(must))]
     boxes_taken = list(taken)
     placed: dict[int, tuple[float, float]] = {}
-    for index in order[: MOST_LABELS + len(must)]:
+    for index in order:
         tried = [_corner(around[index], sizes[index], place, area) for place in _PLACES]
         boxes = [(x, y, x + sizes[index][0], y + sizes[index][1]) for x, y in tried]
         free = [number for number, box in enumerate(boxes) if not any(_overlap(box, other) for other in boxes_taken)]

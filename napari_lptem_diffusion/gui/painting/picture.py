@@ -15,10 +15,11 @@ from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.draft import Draft
 from napari_lptem_diffusion.gui.look import Look
-from napari_lptem_diffusion.gui.painting.labels import Box, Label, paint_labels
+from napari_lptem_diffusion.gui.painting.labels import MOST_LABELS, Box, Label, paint_labels
 from napari_lptem_diffusion.gui.painting.overlay import View
 from napari_lptem_diffusion.gui.painting.plates import Theme, paint_hint, paint_legend, paint_time
 from napari_lptem_diffusion.gui.painting.rods import (
+    MOST_OUTLINES,
     Drawn,
     paint_axes,
     paint_changes,
@@ -121,7 +122,7 @@ class Picture:
     def _drawn(self, view: View, rods: pd.DataFrame, with_sizes: bool) -> Drawn:
         outlines = tips = None
         if with_sizes:
-            outlines = self._outlines(view, rods)
+            outlines = self._outlines(view, rods) if len(rods) <= MOST_OUTLINES else None
             angle = np.radians(rods["angle_deg"].to_numpy())
             reach = rods["length"].to_numpy()[:, None] / 2 * np.column_stack([np.cos(angle), np.sin(angle)])
             centre = rods[["x", "y"]].to_numpy(dtype=float)
@@ -139,23 +140,27 @@ class Picture:
         marks: dict[int, str],
         plates: Sequence[QRectF],
     ) -> None:
-        if drawn.outlines is None:
-            around = np.column_stack([drawn.centres - _POINT_PX, drawn.centres + _POINT_PX])
-        else:
-            around = np.column_stack([drawn.outlines.min(axis=1), drawn.outlines.max(axis=1)])
-        size = (around[:, 2:] - around[:, :2]).max(axis=1, initial=0.0)
-        legible = np.flatnonzero((size >= _SHORTEST_LABELLED_PX) | drawn.selected)
-        if not len(legible):
-            return
-        labels = [self._label(rods.iloc[index], drawn.selected[index], marks) for index in legible]
-        taken = [(plate.left(), plate.top(), plate.right(), plate.bottom()) for plate in plates]
-        paint_labels(painter, labels, around[legible], self._area(view), taken, self.theme.font)
+        ends = drawn.centres[:, None] + np.array([(-_POINT_PX, -_POINT_PX), (_POINT_PX, _POINT_PX)])
+        if drawn.tips is not None:
+            half_width = rods["width"].to_numpy()[:, None, None] * abs(self.pixel_size[0]) * view.zoom / 2
+            ends = np.concatenate([drawn.tips - half_width, drawn.tips + half_width], axis=1)
+        around = np.column_stack([ends.min(axis=1), ends.max(axis=1)])
+        legible = (around[:, 2:] - around[:, :2]).max(axis=1, initial=0.0) >= _SHORTEST_LABELLED_PX
+        chosen = [*np.flatnonzero(drawn.selected), *np.flatnonzero(legible & ~drawn.selected)[:MOST_LABELS]]
+        if chosen:
+            labels = self._labels(rods.iloc[chosen], drawn.selected[chosen], marks)
+            taken = [(plate.left(), plate.top(), plate.right(), plate.bottom()) for plate in plates]
+            paint_labels(painter, labels, around[chosen], self._area(view), taken, self.theme.font)
 
-    def _label(self, rod: pd.Series, selected: bool, marks: dict[int, str]) -> Label:
-        particle = int(rod["particle"])
-        said = [] if self.look.quantity not in SCALES else [_in_digits(rod[self.look.quantity])]
-        said += [marks[particle]] if particle in marks else []
-        return Label(str(particle), " · ".join(said), particle_rgb(particle).tolist(), bool(selected))
+    def _labels(self, rods: pd.DataFrame, selected: NDArray[np.bool_], marks: dict[int, str]) -> list[Label]:
+        particles, quantity = rods["particle"].tolist(), self.look.quantity
+        said = [[_in_digits(value)] for value in rods[quantity]] if quantity in SCALES else [[] for _ in particles]
+        return [
+            Label(str(particle), " · ".join([*words, *_mark(marks, particle)]), rgb, bool(framed))
+            for particle, words, rgb, framed in zip(
+                particles, said, particle_rgb(particles).tolist(), selected, strict=True
+            )
+        ]
 
     def _area(self, view: View) -> Box:
         """What of the movie is on the canvas."""
@@ -168,3 +173,7 @@ class Picture:
 
 def _in_digits(value: float) -> str:
     return f"{value:.2f}" if value == value else "–"
+
+
+def _mark(marks: dict[int, str], particle: int) -> list[str]:
+    return [marks[particle]] if particle in marks else []

@@ -16,6 +16,9 @@ DRAFT = QColor("#ffd640")
 HANDLE_PX = 5.0
 """Half the size of a handle of the rod being edited."""
 
+MOST_OUTLINES = 300
+"""Where more rods are in view, they are lines."""
+
 _OUTLINE_PX = 1.8
 _SELECTED_PX = 2.4
 _RING_GAP_PX = 5.0
@@ -23,7 +26,6 @@ _CASING_PX = 1.6
 _POINT_PX = 6.0
 _CHANGE_PX = 5.0
 _PALE = 0.3
-_MANY_RODS = 300
 _SHADES = 15
 
 
@@ -35,7 +37,7 @@ class Drawn:
     ----------
     centres : (n, 2) array
     outlines : (n, vertices, 2) array, or None
-        None where only the places of rods are known.
+        None where only the places of rods are known, or there are more than `MOST_OUTLINES`.
     tips : (n, 2, 2) array, or None
         The ends of the long axes.
     rgb : (n, 3) array
@@ -52,7 +54,7 @@ class Drawn:
 
 def paint_outlines(painter: QPainter, rods: Drawn, others_pale: bool) -> None:
     """Outline each rod in its colour; where there are very many, draw a line from tip to tip instead."""
-    if len(rods.centres) > _MANY_RODS and rods.tips is not None:
+    if rods.outlines is None and rods.tips is not None:
         _paint_many(painter, rods)
         return
     painter.setBrush(Qt.BrushStyle.NoBrush)
