@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,18 +16,19 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 Result = TypeVar("Result")
 _READ_AHEAD = 2
-"""Frames that are read or worked on at a time, for each thread."""
+"""Batches of frames that are read or worked on at a time, for each thread."""
 
 
 def over_frames(
-    work: Callable[[NDArray[np.generic], int], Result],
+    work: Callable[[Sequence[NDArray[np.generic]], int], Sequence[Result]],
     movie: Frames,
+    together: int,
     message: str,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     workers: int | None = None,
 ) -> Iterator[Result]:
-    """Yield ``work(image, frame)`` for every frame, in order.
+    """Yield what ``work(images, first)`` gives for each frame, in order, *together* frames at a time.
 
     Frames are read here, one after the other, as no file format promises to be read by several threads; the work is
     done on threads, which numpy and scipy let run side by side. Results do not depend on how many there are.
@@ -35,8 +36,10 @@ def over_frames(
     Parameters
     ----------
     work : callable
-        Of a (y, x) image and its frame number; called from several threads at once.
+        Of (y, x) images in a row and the number of the first; called from several threads at once.
     movie : sequence of (y, x) frames
+    together : int
+        Most frames in a row.
     message : str
         Names the work to *progress*.
     progress, should_stop : callable, optional
@@ -50,16 +53,19 @@ def over_frames(
         If *should_stop* answered True.
     """
     workers = workers or os.cpu_count() or 1
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[Sequence[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for frame in range(len(movie)):
+            for first in range(0, len(movie), together):
                 if len(pending) >= _READ_AHEAD * workers:
-                    yield pending.popleft().result()
-                report(progress, should_stop, frame, len(movie), message)
-                pending.append(pool.submit(work, np.asarray(movie[frame]), frame))
+                    yield from pending.popleft().result()
+                images = []
+                for frame in range(first, min(first + together, len(movie))):
+                    report(progress, should_stop, frame, len(movie), message)
+                    images.append(np.asarray(movie[frame]))
+                pending.append(pool.submit(work, images, first))
             while pending:
-                yield pending.popleft().result()
+                yield from pending.popleft().result()
                 report(None, should_stop, len(movie), len(movie), message)
         finally:
             pool.shutdown(cancel_futures=True)
