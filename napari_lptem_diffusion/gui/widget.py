@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
@@ -165,12 +165,23 @@ class LptemDiffusionWidget(QWidget):
             return f"No rods were followed: try a lower threshold, or {other} rods."
         return f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
 
+    def event(self, event: QEvent) -> bool:
+        """Go for good, with the dock of the results, when napari has closed the dock of this widget."""
+        handled = bool(super().event(event))
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            QTimer.singleShot(0, self._go_if_closed)
+        return handled
+
     def showEvent(self, event: QShowEvent) -> None:
         """Take drops on the canvas too, once there is one."""
         super().showEvent(event)
         window = self.window()
         if isinstance(window, QMainWindow):
             self.drops.watch(window)
+
+    def _go_if_closed(self) -> None:
+        if self.parent() is None:  # it has not been docked elsewhere meanwhile
+            self.deleteLater()
 
     @property
     def _advice(self) -> tuple[tuple[Any, str], ...]:

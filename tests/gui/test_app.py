@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import napari
 import numpy as np
 import pytest
@@ -6,7 +8,8 @@ from PIL import Image
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import app
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
-from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.session import save_session
 from napari_lptem_diffusion.settings import DetectionSettings, Settings
 from tests.analysis_factory import make_analysis
 
@@ -78,3 +81,27 @@ def test_open_sample_is_in_the_menu(viewer):
     viewer.open_sample(PLUGIN, "lptem_rods")
     assert isinstance(viewer.layers[0].data, Movie)
     assert [str(unit) for unit in viewer.layers[0].units[1:]] == ["nanometer", "nanometer"]
+
+
+def test_a_session_given_to_napari_opens_in_the_widget_which_is_docked_once(viewer, folder, tmp_path, qtbot):
+    session = save_session(replace(make_analysis(), movie=open_movie(folder)), tmp_path / "mine.lptem")
+    viewer.open(session, plugin=PLUGIN)
+    widget = app.widget_of(viewer)
+    qtbot.waitUntil(lambda: widget.result.analysis is not None, timeout=20_000)
+    assert widget.steps.follow_section.state == "5 rods followed"
+    viewer.open(session, plugin=PLUGIN)
+    assert app.widget_of(viewer) is widget
+    qtbot.waitUntil(lambda: not widget.run_panel.is_running, timeout=20_000)
+    assert [layer.name for layer in viewer.layers if layer.name == "frames"] == ["frames"]
+
+
+def test_closing_the_dock_takes_everything_of_ours_along(viewer, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, app.TITLE)
+    widget.steps.preview_box.setChecked(False)
+    analysis = make_analysis()
+    widget.show_analysis(widget.show_movie(analysis.movie), analysis)
+    assert len(viewer.window.dock_widgets) == 2
+    dock.destroyOnClose()
+    qtbot.waitUntil(lambda: not viewer.window.dock_widgets)
+    viewer.dims.set_current_step(0, 3)
+    assert not any("lptem" in getattr(each, "__module__", "") for each in viewer.mouse_drag_callbacks)
