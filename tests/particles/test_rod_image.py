@@ -91,7 +91,7 @@ def simulated(snr, seed):
     truth[:, 3] = snr / np.sqrt((rods_image((64, 64), np.array([[32, 32, 0, 1, 0, *truth[0, SIZE]]]), 20) ** 2).sum())
     image = rods_image((450, 450), truth, 20) + rng.standard_normal((450, 450)).astype(np.float32)
     start = truth + rng.standard_normal(truth.shape) * [0.4, 0.4, 0.1, 0.1, 0, 0, 0, 0]
-    return fit_rods(image, start, PRIOR.of_rods(len(truth)), WHITE, np.zeros(len(truth)), PRIOR.shape.reach), truth
+    return fit_rods(image, start, PRIOR.of_rods(len(truth)), WHITE, np.zeros(len(truth)), PRIOR.shape), truth
 
 
 def test_bright_rods_are_as_far_off_as_stated():
@@ -108,13 +108,13 @@ def test_what_the_curvature_leaves_out_for_faint_rods_is_learnt():
         fits = []
         for angle in (0.0, 0.8, 1.6, 2.4):
             start[:, 2] = angle
-            fits.append(fit_rods(image, start, PRIOR.of_rods(49), WHITE, np.zeros(49), PRIOR.shape.reach))
+            fits.append(fit_rods(image, start, PRIOR.of_rods(49), WHITE, np.zeros(49), PRIOR.shape))
         best = np.argmax([fit.snr for fit in fits], axis=0)
         chosen = ("parameters", "covariance", "snr", "visible")
         return Fit(*(np.stack([getattr(fit, name) for fit in fits])[best, np.arange(49)] for name in chosen))
 
     def refit(image, start, priors):
-        return fit_rods(image, start, priors, WHITE, np.zeros(len(start)), PRIOR.shape.reach)
+        return fit_rods(image, start, priors, WHITE, np.zeros(len(start)), PRIOR.shape)
 
     scale, known = measure_error_scales(find, refit, PRIOR, WHITE, 5.0, lambda: None)
     assert (np.array(astuple(known)) < astuple(scale)).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,7 +97,12 @@ def look_again(
             _Look(detector, shapes, views, image.shape, frame).at(detector.field.normalise(image), rods, lost), rival
         )
 
-    found = list(over_frames(work, movie, "looking again", progress, should_stop, workers))
+    def work_all(images: Sequence[NDArray[np.generic]], first: int) -> list[pd.DataFrame]:
+        return [work(image, frame) for frame, image in enumerate(images, start=first)]
+
+    found = list(
+        over_frames(work_all, movie, detector.frames_together, "looking again", progress, should_stop, workers)
+    )
     return _with_first_sizes(pd.concat([table for table in found if len(table)], ignore_index=True), tracks[~away])
 
 
