@@ -69,7 +69,13 @@ class DecadesAxis(pg.AxisItem):
 
 
 class GivingLabel(pg.LabelItem):
-    """A line of rich text that is cut off where there is no room, rather than widening what it is in."""
+    """A line of rich text that gets shorter, or is cut off, where there is no room, rather than widening the plot."""
+
+    def show_text(self, text: str, colour: str, shorter: str | None = None) -> None:
+        """Show *text*, or *shorter* if that does not fit."""
+        self.setText(text, color=colour)
+        if shorter is not None and self.itemRect().width() > self.width():
+            self.setText(shorter, color=colour)
 
     def updateMin(self) -> None:
         """Ask for the height of the text only."""

@@ -10,10 +10,10 @@ import pandas as pd
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QPainterPath
 from qtpy.QtWidgets import QGraphicsPathItem
 
 from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
 from napari_lptem_diffusion.gui.views.theme import Theme, with_alpha
 from napari_lptem_diffusion.gui.views.time_panels import TimePanels
 
@@ -74,12 +74,12 @@ class DisplacementPlot(TimePanels):
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
-        self._panel = self.add_panel(None)
         self._unit, self._px = "px", 1.0
         self._displacements = Displacements(np.empty(0, dtype=np.int64), np.empty(0), float("nan"))
         self.jumps, self.noise = QGraphicsPathItem(), QGraphicsPathItem()
         self.floor = pg.InfiniteLine(0, angle=0)
         self._changes: list[pg.InfiniteLine] = []
+        self._panel = self.add_panel(None)
         for item in (self.noise, self.jumps, self.floor):
             self._panel.addItem(item, ignoreBounds=True)
         self.setToolTip(
@@ -97,27 +97,27 @@ class DisplacementPlot(TimePanels):
     def show_track(self, track: pd.DataFrame, change_frames: Iterable[int]) -> None:
         """Draw the displacements of a rod, and the frames from which its motion is another."""
         self._displacements = displacements(track)
-        is_jump = self._displacements.beyond_noise
-        self.jumps.setPath(self._sticks(is_jump))
-        self.noise.setPath(self._sticks(~is_jump))
         floor = self._displacements.noise_px * self._px
         self.floor.setVisible(bool(np.isfinite(floor)))
         self.floor.setValue(np.nan_to_num(floor))
         highest = max(self._displacements.length_px.max(initial=0) * self._px, np.nan_to_num(floor), 1e-9)
         self._panel.setYRange(0, 1.08 * highest, padding=0)
         self._show_changes(change_frames)
-        self._paint()
+        self.draw()
         self.say()
 
-    def read_out(self, frame: int) -> str:
+    def read_out(self, frame: int, short: bool = False) -> str:
         """Return the displacement that leaves *frame*."""
         moves = self._displacements
         place = np.searchsorted(moves.frame, frame)
         said = f"<b>{self.place(frame)}</b>"
         if place < len(moves.frame) and moves.frame[place] == frame:
-            said += f" &nbsp; step to the next {moves.length_px[place] * self._px:.3g} {self._unit}"
+            said += (
+                f" &nbsp; step{'' if short else ' to the next'} {moves.length_px[place] * self._px:.3g} {self._unit}"
+            )
         if np.isfinite(moves.noise_px):
-            said += f" &nbsp; localization error alone: {moves.noise_px * self._px:.3g} {self._unit} rms"
+            alone = "noise" if short else "localization error alone"
+            said += f" &nbsp; {alone} {moves.noise_px * self._px:.3g} {self._unit} rms"
         return said
 
     def set_theme(self, theme: Theme) -> None:
@@ -131,12 +131,13 @@ class DisplacementPlot(TimePanels):
         self.jumps.setPen(pg.mkPen(self.theme.foreground, width=2))
         self.noise.setPen(pg.mkPen(with_alpha(self.theme.foreground, _NOISE_ALPHA), width=1))
 
-    def _sticks(self, chosen: NDArray[np.bool_]) -> QPainterPath:
-        """Return a stick for each of the *chosen* displacements, midway between its two frames."""
-        length = self._displacements.length_px[chosen] * self._px
-        x = np.repeat(self._displacements.frame[chosen] + 0.5, 2)
-        y = np.column_stack([np.zeros_like(length), length]).ravel()
-        return pg.arrayToQPath(x, y, connect="pairs") if x.size else QPainterPath()
+    def draw(self) -> None:
+        """Draw the frames in view."""
+        moves = self._displacements
+        bins = FrameBins.of(moves.frame, *self.frames_in_view)
+        length = moves.length_px * self._px
+        for item, chosen in ((self.jumps, moves.beyond_noise), (self.noise, ~moves.beyond_noise)):
+            item.setPath(bins.sticks(np.where(chosen, length, np.nan)))
 
     def _show_changes(self, frames: Iterable[int]) -> None:
         for line in self._changes:

@@ -48,14 +48,14 @@ class RodTable(QTableView):
         if are_others:
             for number, column in enumerate(columns):
                 self.setColumnHidden(number, not self._chosen.get(column.name, column.at_first))
-            self.resizeColumnsToContents()
+                self._fit(number)
 
     def choose_column(self, name: str, chosen: bool) -> None:
         """Show or hide a column."""
         self._chosen[name] = chosen
         number = next(number for number, column in enumerate(self.rods.columns) if column.name == name)
         self.setColumnHidden(number, not chosen)
-        self.resizeColumnToContents(number)
+        self._fit(number)
 
     def copy(self) -> None:
         """Put the selected rows, as they are shown, with headings on the clipboard."""
@@ -83,6 +83,12 @@ class RodTable(QTableView):
             self._selection.centre()
         else:
             super().keyPressEvent(event)
+
+    def _fit(self, number: int) -> None:
+        """Make a column as wide as its heading with the arrow of sorting, and as its cells."""
+        metrics = self.fontMetrics()
+        heading = metrics.horizontalAdvance(self.rods.columns[number].heading) + 2 * metrics.height()
+        self.setColumnWidth(number, max(heading, self.sizeHintForColumn(number)))
 
     def _on_rows_selected(self) -> None:
         if self._is_following:
@@ -143,7 +149,7 @@ class RodTable(QTableView):
         header.setSectionsMovable(True)
         header.setResizeContentsPrecision(_MEASURED_ROWS)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        header.setStyleSheet("QHeaderView::section { font-weight: normal; padding: 2px 6px; }")
+        header.setStyleSheet("QHeaderView::section { font-weight: normal; padding: 2px 0px; }")
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_menu)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)

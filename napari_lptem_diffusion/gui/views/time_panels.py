@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QPainterPath
-from qtpy.QtWidgets import QGraphicsPathItem
 
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.axes import GivingLabel, SecondsAxis
@@ -22,8 +18,8 @@ _AXIS_WIDTH_EM = 3.2
 class TimePanels(pg.GraphicsLayoutWidget):
     """Panels over one axis of frames; a click shows that frame, the cursor can be dragged, the wheel zooms.
 
-    A double click shows the whole movie again. Subclasses add panels with `add_panel` and say in `read_out` what
-    the curves are at a frame.
+    A double click shows the whole movie again. Subclasses add panels with `add_panel`, draw what is in view in
+    `draw`, and say in `read_out` what the curves are at a frame.
     """
 
     def __init__(self, selection: Selection) -> None:
@@ -48,9 +44,19 @@ class TimePanels(pg.GraphicsLayoutWidget):
         """What the line over the panels says."""
         return str(self._said.text)
 
-    def read_out(self, frame: int) -> str:
-        """Return what the curves are at *frame*, as rich text."""
+    def read_out(self, frame: int, short: bool = False) -> str:
+        """Return what the curves are at *frame*, as rich text; *short*: where there is little room."""
         raise NotImplementedError
+
+    def draw(self) -> None:
+        """Draw the curves between the `frames_in_view`."""
+        raise NotImplementedError
+
+    @property
+    def frames_in_view(self) -> tuple[float, float]:
+        """The ends of the axis of frames."""
+        first, last = self.panels[0].vb.viewRange()[0]
+        return first, last
 
     def add_panel(self, limits: tuple[float, float] | None, stretch: int = 1) -> pg.PlotItem:
         """Add a panel below the others, with a cursor; *limits* None: as high as its curves."""
@@ -66,6 +72,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
             panel.setYRange(*limits, padding=0.12)
         if first:
             panel.showAxis("top", False)
+            panel.vb.sigXRangeChanged.connect(lambda *_: self.draw())
         else:
             self.panels[-1].getAxis("bottom").setStyle(showValues=False)
             panel.setXLink(self.panels[0])
@@ -110,7 +117,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
     def say(self) -> None:
         """Write what the curves are under the pointer, or else at the frame in view."""
         frame = self.selection.frame if self._hovered is None else self._hovered
-        self._said.setText(self.read_out(frame), color=self.theme.foreground)
+        self._said.show_text(self.read_out(frame), self.theme.foreground, self.read_out(frame, short=True))
 
     def place(self, frame: int) -> str:
         """Return "frame 12", with its time if that is known."""
@@ -150,62 +157,3 @@ class TimePanels(pg.GraphicsLayoutWidget):
         if hovered != self._hovered:
             self._hovered = hovered
             self.say()
-
-
-class Curve(QGraphicsPathItem):
-    """A curve over frames that breaks where frames or values are missing; each frame spans half to either side."""
-
-    def set_values(self, frames: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Draw (n,) *values*, NaN where unknown, at increasing *frames*."""
-        x, y, joined = _outline(frames, values)
-        self.setPath(pg.arrayToQPath(x, y, connect=joined) if x.size else QPainterPath())
-
-
-class Band(QGraphicsPathItem):
-    """A band over frames between two values, broken like a `Curve`."""
-
-    def set_values(self, frames: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-        """Fill from *low* to *high*, (n,) each, NaN where unknown, at increasing *frames*."""
-        path = QPainterPath()
-        for run in unbroken_runs(frames, low):
-            x = _widened(frames[run])
-            bottom, top = (np.r_[edge[run][0], edge[run], edge[run][-1]] for edge in (low, high))
-            path.addPath(pg.arrayToQPath(np.r_[x, x[::-1]], np.r_[bottom, top[::-1]]))
-        self.setPath(path)
-
-
-def unbroken_runs(frames: NDArray[np.int64], values: NDArray[np.float64]) -> list[slice]:
-    """Return the longest slices without a missing frame and without a missing value.
-
-    Parameters
-    ----------
-    frames : (n,) int array
-        Increasing.
-    values : (n,) float array
-        NaN where unknown.
-    """
-    known = np.flatnonzero(np.isfinite(values))
-    if known.size == 0:
-        return []
-    broken = np.flatnonzero((np.diff(known) > 1) | (np.diff(frames[known]) > 1))
-    starts = known[np.r_[0, broken + 1]]
-    stops = known[np.r_[broken, known.size - 1]] + 1
-    return [slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True)]
-
-
-def _widened(frames: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return *frames* with half a frame before the first and after the last, so that a single one is seen."""
-    return np.concatenate([[frames[0] - 0.5], frames, [frames[-1] + 0.5]])
-
-
-def _outline(
-    frames: NDArray[np.int64], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
-    """Return x and y of all runs one after the other, and 1 where a point is joined to the next."""
-    runs = unbroken_runs(frames, values)
-    if not runs:
-        return np.empty(0), np.empty(0), np.empty(0, dtype=np.int32)
-    x = [_widened(frames[run]) for run in runs]
-    y = [np.r_[values[run][0], values[run], values[run][-1]] for run in runs]
-    joined = [np.r_[np.ones(len(run) - 1), 0] for run in x]
-    return np.concatenate(x), np.concatenate(y), np.concatenate(joined).astype(np.int32)

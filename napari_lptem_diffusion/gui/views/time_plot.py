@@ -8,16 +8,20 @@ import numpy as np
 import pandas as pd
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QPainterPath
+from qtpy.QtWidgets import QGraphicsPathItem
 
 from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.columns import UNKNOWN
+from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
 from napari_lptem_diffusion.gui.views.theme import CTRW_HEX, FBM_HEX, Theme, with_alpha
-from napari_lptem_diffusion.gui.views.time_panels import Band, Curve, TimePanels
+from napari_lptem_diffusion.gui.views.time_panels import TimePanels
 
 _WIDE_ALPHA, _NARROW_ALPHA = 45, 85
 _ENDS = (("_low", "_high"), ("_q25", "_q75"))
 _TITLES = {"mixing_ratio": "mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW"}
+_SHORT_TITLES = {**_TITLES, "mixing_ratio": "mixing"}
 
 
 class TimePlot(TimePanels):
@@ -26,6 +30,8 @@ class TimePlot(TimePanels):
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
         self._motion = pd.DataFrame()
+        self.bands = {(name, ends): QGraphicsPathItem() for name in SCALES for ends in _ENDS}
+        self.curves = {name: QGraphicsPathItem() for name in SCALES}
         self._changes: list[pg.InfiniteLine] = []
         self._change_frames: tuple[int, ...] = ()
         mixing, exponents = self.add_panel((0, 1)), self.add_panel((0, 2))
@@ -33,8 +39,6 @@ class TimePlot(TimePanels):
         for panel, ticks in ((mixing, (0, 0.5, 1)), (exponents, (0, 1, 2))):
             panel.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
         # Bands first: curves lie on top of all of them.
-        self.bands = {(name, ends): Band() for name in SCALES for ends in _ENDS}
-        self.curves = {name: Curve() for name in SCALES}
         for (name, _), band in self.bands.items():
             self._panel_of[name].addItem(band, ignoreBounds=True)
         for name, curve in self.curves.items():
@@ -54,22 +58,31 @@ class TimePlot(TimePanels):
     def show_motion(self, motion: pd.DataFrame, change_frames: Iterable[int]) -> None:
         """Draw a rod's rows of ``motion.frames`` and the frames from which its motion is another."""
         self._motion = motion.set_index("frame", drop=False)
-        frames = motion["frame"].to_numpy()
-        for (name, (low, high)), band in self.bands.items():
-            band.set_values(frames, motion[name + low].to_numpy(), motion[name + high].to_numpy())
-        for name, curve in self.curves.items():
-            curve.set_values(frames, motion[name].to_numpy())
+        self.draw()
         self._show_changes(tuple(change_frames))
         self.say()
 
-    def read_out(self, frame: int) -> str:
-        """Return the values of the rod at *frame*."""
+    def draw(self) -> None:
+        """Draw the frames in view."""
+        if self._motion.empty:
+            for item in (*self.bands.values(), *self.curves.values()):
+                item.setPath(QPainterPath())
+            return
+        motion = {name: self._motion[name].to_numpy() for name in self._motion}
+        bins = FrameBins.of(motion["frame"], *self.frames_in_view)
+        for (name, (low, high)), band in self.bands.items():
+            band.setPath(bins.band(motion[name + low], motion[name + high]))
+        for name, curve in self.curves.items():
+            curve.setPath(bins.curve(motion[name]))
+
+    def read_out(self, frame: int, short: bool = False) -> str:
+        """Return the values of the rod at *frame*, with their 90 % intervals if there is room."""
         if frame not in self._motion.index:
             return self.place(frame) + ("" if self._motion.empty else ": the rod is not seen")
-        said = [f"<b>{self.place(frame)}</b>"]
-        for name, title in _TITLES.items():
+        said = [f"<b>{f'frame {frame}' if short else self.place(frame)}</b>"]
+        for name, title in (_SHORT_TITLES if short else _TITLES).items():
             value, low, high = (float(self._motion[name + end][frame]) for end in ("", "_low", "_high"))
-            text = UNKNOWN if np.isnan(value) else f"{value:.2f} ({low:.2f}–{high:.2f})"
+            text = UNKNOWN if np.isnan(value) else f"{value:.2f}{'' if short else f' ({low:.2f}–{high:.2f})'}"
             said.append(f"<span style='color:{self._colour(name)}'>{title}</span> {text}")
         return " &nbsp; ".join(said)
 
