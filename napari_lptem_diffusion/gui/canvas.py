@@ -277,7 +277,7 @@ class Canvas(QObject):
         if layer is not None:
             layer.data.compute_by(analysis.labels)
             layer.refresh()
-        elif not analysis.tracks.empty:
+        elif not analysis.tracks.empty and self._scene is not None and self._scene.has_sizes:
             masks, options, kind = layers.masks_layer(analysis)
             self._result["masks"] = self._add(image, masks, options, kind)
             self._result["masks"].editable = False

@@ -50,7 +50,7 @@ Box = tuple[float, float, float, float]
 def place_plates(
     around: NDArray[np.float64], sizes: NDArray[np.float64], area: Box, must: Sequence[int], taken: Sequence[Box] = ()
 ) -> dict[int, tuple[float, float]]:
-    """Return the top left corner of the plate of each rod that gets one.
+    """Return the top left corner of the plate of each rod that gets one, where it covers the fewest other rods.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def place_plates(
         boxes = [(x, y, x + sizes[index][0], y + sizes[index][1]) for x, y in tried]
         free = [number for number, box in enumerate(boxes) if not any(_overlap(box, other) for other in boxes_taken)]
         if free or index in must:
-            chosen = free[0] if free else 0
+            rods = [tuple(rod) for rod in np.delete(around, index, axis=0).tolist()]
+            chosen = min(free or [0], key=lambda number: sum(_overlap(boxes[number], rod) for rod in rods))
             placed[index] = tried[chosen]
             boxes_taken.append(boxes[chosen])
     return placed
