@@ -63,6 +63,13 @@ def selected_rods(table):
     return sorted(int(table.rods.particles[index.row()]) for index in table.selectionModel().selectedRows())
 
 
+def take_keys(views, qtbot):
+    """Give the table the focus; keys that are shortcuts work in an active window only."""
+    with qtbot.waitActive(views.results):
+        views.results.activateWindow()
+    views.table.setFocus()
+
+
 def click_cell(qtbot, table, row, modifier=Qt.KeyboardModifier.NoModifier):
     place = table.visualRect(table.rods.index(row, 1)).center()
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, modifier, place)
@@ -168,7 +175,7 @@ def test_columns_that_were_chosen_stay_chosen(views):
 
 
 def test_enter_and_double_click_centre_the_canvas(views, qtbot):
-    views.table.setFocus()
+    take_keys(views, qtbot)
     with qtbot.waitSignal(views.selection.centre_wanted, timeout=1000):
         qtbot.keyClick(views.table, Qt.Key.Key_Return)
     place = views.table.visualRect(views.table.rods.index(1, 1)).center()
@@ -262,6 +269,20 @@ def test_the_pointer_reads_values_out(views, qtbot):
     assert f"{value:.2f}" in views.time.said
     QApplication.sendEvent(views.time, _leave())
     assert "frame 5<" in views.time.said or "frame 5 (0.0625 s)<" in views.time.said
+
+
+def test_keys_go_from_change_to_change(views, qtbot):
+    analysis = make_analysis()
+    particles = analysis.motion.particles.assign(change_points=["", "30;41", "", "", ""])
+    views.result.show(None, replace(analysis, motion=replace(analysis.motion, particles=particles)))
+    views.selection.select(1)
+    take_keys(views, qtbot)
+    frames = []
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Left):
+        qtbot.keyClick(views.table, key, Qt.KeyboardModifier.AltModifier)
+        frames.append(views.selection.frame)
+    assert frames == [30, 41, 41, 30]
+    assert {action.shortcut().toString() for action in views.results.actions_} >= {"Ctrl+F", "Alt+Right", "Return"}
 
 
 def test_displacements_are_those_of_the_track(views):

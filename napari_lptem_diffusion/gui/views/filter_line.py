@@ -108,9 +108,8 @@ class FilterLine(QWidget):
 
     def _lay_out(self) -> None:
         self.presets = QToolButton()
-        self.presets.setText("Filters")
         self.presets.setArrowType(Qt.ArrowType.DownArrow)
-        self.presets.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.presets.setAccessibleName("Ready-made filters")
         self.presets.setToolTip("Ready-made conditions, and the columns that a condition may name.")
         self.presets.clicked.connect(self._show_menu)
         line = QHBoxLayout()

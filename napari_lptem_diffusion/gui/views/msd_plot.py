@@ -155,7 +155,7 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         self._words = (
             f"<span style='color:{FBM_HEX}'>FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; "
             f"<span style='color:{CTRW_HEX}'>CTRW 4 K t</span> &nbsp; dotted: 4 sigma² &nbsp; "
-            "line through the points: their sum"
+            "line: sum"
         )
 
     def _show_other(self, particle: int, x: Floats, y: Floats) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QAction
+from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QLabel, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.messages import counted
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
 
 _LEAST_PLOT_HEIGHT_EM = 9
+_OF_CHANGE = "Show the frame from which the selected rod moves otherwise."
 _TABLE_AND_PLOTS = (430, 570)
 
 
@@ -46,7 +48,13 @@ class Results(QWidget):
         self.msd_plot = MsdPlot()
         self.scatter = AllRods(selection)
         self.tabs = QTabWidget()
-        self.actions_: list[QAction] = [self.table.copy_action]
+        self.actions_ = [
+            self._action("Filter the rods", "Ctrl+F", self._type_filter, "Type a condition that rods are to meet."),
+            self._action("Next change of motion", "Alt+Right", lambda: self._step_to_change(1), _OF_CHANGE),
+            self._action("Last change of motion", "Alt+Left", lambda: self._step_to_change(-1), _OF_CHANGE),
+            self.table.copy_action,
+            self.table.centre_action,
+        ]
         self._lay_out()
         result.changed.connect(self._on_result)
         result.corrected.connect(self._show_analysis)
@@ -137,6 +145,30 @@ class Results(QWidget):
             self.displacement_plot.show_track(self._moved[self._moved["particle"] == particle], changes)
         elif plot is self.msd_plot:
             self.msd_plot.show_rods(analysis, particles, self._moved[self._moved["particle"] == particle])
+
+    def _type_filter(self) -> None:
+        self.filter_line.edit.setFocus()
+        self.filter_line.edit.selectAll()
+
+    def _step_to_change(self, direction: int) -> None:
+        """Show the nearest frame after (1) or before (-1) the one in view from which the rod moves otherwise."""
+        if self._analysis is None or self._selection.particle is None:
+            return
+        rods = self._analysis.motion.particles
+        (text,) = rods.loc[rods["particle"] == self._selection.particle, "change_points"]
+        away = [direction * (frame - self._selection.frame) for frame in change_frames(text)]
+        ahead = [frames for frames in away if frames > 0]
+        if ahead:
+            self._selection.show_frame(self._selection.frame + direction * min(ahead))
+
+    def _action(self, text: str, key: str, do: Callable[[], None], tooltip: str) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(key))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.setToolTip(tooltip)
+        action.triggered.connect(lambda _: do())
+        self.addAction(action)
+        return action
 
     def _lay_out(self) -> None:
         self._particle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

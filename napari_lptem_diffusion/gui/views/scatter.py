@@ -27,6 +27,7 @@ _REACH_PX = 10
 _MOST_BARS = 30
 _BINS = 20
 _FEW = 5
+_WIDEST_CHOICE_EM = 14
 _HIDDEN_ALPHA = 45
 _SHADES, _OPACITIES = 32, 3  # few enough that each is drawn once, and thousands of points are copies
 _MULTI = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -320,16 +321,17 @@ class AllRods(QWidget):
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
         for words, choice, tip in (
-            ("across", self.x_choice, "What the horizontal axis shows."),
-            ("up", self.y_choice, "What the vertical axis shows; the number of rods gives a histogram."),
+            ("x", self.x_choice, "What the horizontal axis shows."),
+            ("y", self.y_choice, "What the vertical axis shows; the number of rods gives a histogram."),
         ):
             choice.setToolTip(tip)
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            choice.setMinimumContentsLength(12)
+            choice.setMinimumContentsLength(7)
             line.addWidget(QLabel(words))
-            line.addWidget(choice)
+            choice.setMaximumWidth(_WIDEST_CHOICE_EM * self.fontMetrics().height())
+            line.addWidget(choice, stretch=1)
         line.addWidget(self.count)
-        line.addStretch(1)
+        line.addStretch(0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QPoint, Qt
-from qtpy.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
+from qtpy.QtGui import QAction, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
 
 from napari_lptem_diffusion.gui.selection import Selection
@@ -31,10 +31,15 @@ class RodTable(QTableView):
         self._lay_out()
         self.copy_action = QAction("Copy selected rows", self)
         self.copy_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
-        self.copy_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         self.copy_action.setToolTip("Copy the selected rows with their headings, to paste into a spreadsheet.")
         self.copy_action.triggered.connect(self.copy)
-        self.addAction(self.copy_action)
+        self.centre_action = QAction("Centre the movie on the rod", self)
+        self.centre_action.setShortcuts([QKeySequence(Qt.Key.Key_Return), QKeySequence(Qt.Key.Key_Enter)])
+        self.centre_action.setToolTip("Bring the selected rod into view, as a double click on its row does.")
+        self.centre_action.triggered.connect(lambda _: selection.centre())
+        for action in (self.copy_action, self.centre_action):
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            self.addAction(action)
         self.selectionModel().selectionChanged.connect(self._on_rows_selected)
         self.rods.modelReset.connect(self._follow)
         self.doubleClicked.connect(lambda _: selection.centre())
@@ -76,13 +81,6 @@ class RodTable(QTableView):
             action.setToolTip(column.help)
             action.toggled.connect(lambda chosen, name=column.name: self.choose_column(name, chosen))
         return menu
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Centre the canvas on the rod with Enter; the other keys are the table's own."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._selection.centre()
-        else:
-            super().keyPressEvent(event)
 
     def _fit(self, number: int) -> None:
         """Make a column as wide as its heading with the arrow of sorting, and as its cells."""
