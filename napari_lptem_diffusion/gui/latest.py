@@ -28,6 +28,7 @@ class Latest(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(debounce_ms)
         self._timer.timeout.connect(self._start)
+        parent.destroyed.connect(self.abandon)
 
     def want(self, work: Work) -> None:
         """Do *work* soon, unless another wish follows within a moment."""
