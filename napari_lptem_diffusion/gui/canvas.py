@@ -54,6 +54,9 @@ class Canvas(QObject):
     keys_changed = Signal(bool)
     """Emitted with whether keys are free for us, as they are unless the user draws on an active layer."""
 
+    loose_clicked = Signal(object)
+    """Emitted with the place, (x, y) in px, of a rod in no track that was clicked on so as to add it."""
+
     def __init__(self, viewer: napari.Viewer, selection: Selection) -> None:
         super().__init__()
         self._viewer = viewer
@@ -207,6 +210,12 @@ class Canvas(QObject):
         return (
             pd.DataFrame() if self.scene is None else kept(self.scene.in_frame(self._selection.frame), self._wanted())
         )
+
+    def loose_in_view(self) -> pd.DataFrame:
+        """Return the rods in no track that are drawn in the frame in view, as in `Scene.loose`."""
+        if self.scene is None or not self.look.loose:
+            return pd.DataFrame()
+        return self.scene.loose_in_frame(self._selection.frame)
 
     def read_slider(self) -> None:
         """Make the frame in view that of the selection."""

@@ -30,7 +30,7 @@ from napari_lptem_diffusion.particles.correcting.correction import (
 if TYPE_CHECKING:
     from napari_lptem_diffusion.corrections import History
     from napari_lptem_diffusion.gui.canvas import Canvas
-    from napari_lptem_diffusion.gui.draft import Draft
+    from napari_lptem_diffusion.gui.draft import Draft, Place
     from napari_lptem_diffusion.gui.result import Result
     from napari_lptem_diffusion.gui.scene import Scene
     from napari_lptem_diffusion.gui.selection import Selection
@@ -155,6 +155,7 @@ class CorrectPanel(QWidget):
         self._canvas.tool.changed.connect(self._refresh)
         self._canvas.tool.accepted.connect(self._on_drawn)
         self._canvas.keys_changed.connect(self._on_keys)
+        self._canvas.loose_clicked.connect(self._on_loose)
         self.made.take_back_wanted.connect(self._take_back)
 
     def _on_result(self) -> None:
@@ -237,6 +238,13 @@ class CorrectPanel(QWidget):
         first, second = self._selection.particles
         join = JoinTracks(track=self._here(first), other=self._here(second))
         self._correct([join], "Joining two tracks", join.other)
+
+    def _on_loose(self, place: Place) -> None:
+        """Join the rod at *place*, which is in no track, to the selected track."""
+        if len(self._selection.particles) == 1 and not self._is_busy:
+            rod = Anchor(frame=self._selection.frame, x=place[0], y=place[1])
+            join = JoinTracks(track=self._here(self._main), other=rod)
+            self._correct([join], f"Joining a rod to track {self._main}", rod)
 
     def _delete_rod(self) -> None:
         self._correct([DeleteRod(rod=self._here(self._main))], "Deleting a rod", None)

@@ -30,7 +30,7 @@ _TOGGLES = (
     ("axes", "Axes", "Draw the long axis of each rod.", ""),
     ("numbers", "Numbers", "Write number and value beside each rod, as far as there is room.", "N"),
     ("changes", "Changes", "Mark by diamonds where the motion of a rod has changed, as long as its tail is seen.", ""),
-    ("loose", "Loose rods", "Show, dotted, the rods that were found but belong to no track.", ""),
+    ("loose", "Loose rods", "Show, dotted, rods in no track; Ctrl and a click joins one to the selected track.", ""),
     ("legend", "Legend", "Show the colour scale on the canvas.", ""),
     ("only_selected", "Only selected", "Draw no other rods than the selected ones.", ""),
     ("only_filtered", "Only filtered", "Draw no rods that the filter above the table leaves out.", ""),

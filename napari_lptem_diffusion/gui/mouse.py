@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_lptem_diffusion.gui.scene import nearest_particle
+from napari_lptem_diffusion.gui.scene import nearest_rod
 from napari_lptem_diffusion.gui.selection import Selection
 
 if TYPE_CHECKING:
@@ -65,11 +65,16 @@ class Mouse:
 
     def _select(self, image: Image, place: Place, adds: bool) -> None:
         x, y = place
-        particle = nearest_particle(self._canvas.rods_in_view(), y, x, self._reach_px(image, _REACH_PX))
-        if adds and particle is not None:
-            self._selection.toggle(particle)
+        reach = self._reach_px(image, _REACH_PX)
+        rod = nearest_rod(self._canvas.rods_in_view(), y, x, reach)
+        if rod is not None and adds:
+            self._selection.toggle(int(rod["particle"]))
         elif not adds and self._canvas.scene is not None:
-            self._selection.select(particle)
+            self._selection.select(None if rod is None else int(rod["particle"]))
+        elif adds:
+            loose = nearest_rod(self._canvas.loose_in_view(), y, x, reach)
+            if loose is not None:
+                self._canvas.loose_clicked.emit((float(loose["x"]), float(loose["y"])))
 
     def _on_hover(self, viewer: napari.Viewer, event: Any) -> None:
         """Show by the cursor what can be gripped."""

@@ -123,13 +123,13 @@ def kept(table: pd.DataFrame, particles: Iterable[int] | None) -> pd.DataFrame:
     return table if particles is None else table[table["particle"].isin(list(particles))]
 
 
-def nearest_particle(rods: pd.DataFrame, y: float, x: float, reach_px: float) -> int | None:
-    """Return the particle whose centre is nearest to (*y*, *x*) px, or None if none is near.
+def nearest_rod(rods: pd.DataFrame, y: float, x: float, reach_px: float) -> pd.Series | None:
+    """Return the row of the rod whose centre is nearest to (*y*, *x*) px, or None if none is near.
 
     Parameters
     ----------
     rods : DataFrame
-        The rods of one frame: ``particle``, ``x``, ``y`` and, where known, ``length``.
+        The rods of one frame: ``x``, ``y`` and, where known, ``length``.
     y, x : float
         px.
     reach_px : float
@@ -142,7 +142,7 @@ def nearest_particle(rods: pd.DataFrame, y: float, x: float, reach_px: float) ->
         reach = np.fmax(reach, _REACH_LENGTHS * rods["length"].to_numpy())
     distance = np.hypot(rods["x"].to_numpy() - x, rods["y"].to_numpy() - y) / reach
     nearest = int(distance.argmin())
-    return int(rods["particle"].iloc[nearest]) if distance[nearest] <= 1 else None
+    return rods.iloc[nearest] if distance[nearest] <= 1 else None
 
 
 @lru_cache(maxsize=8)

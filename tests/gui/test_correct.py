@@ -13,6 +13,7 @@ from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.corrections import replay
 from napari_lptem_diffusion.gui import correcting
 from napari_lptem_diffusion.gui.draft import Draft, Grip
+from napari_lptem_diffusion.gui.look import Look
 from napari_lptem_diffusion.gui.scene import Scene
 from napari_lptem_diffusion.particles.correcting.correction import AddRod, Anchor, Rod, read_corrections
 from tests.analysis_factory import GAP_FRAMES, GAP_PARTICLE, SHORT_PARTICLE, make_analysis
@@ -179,13 +180,21 @@ def test_a_wrong_link_is_cut_with_one_click_and_one_key_and_joined_again(desk):
     assert desk.particles() == {0, 1, 2, 3, 4, 6}  # 5 is never given again
 
 
-def test_tracks_and_rods_are_deleted_by_key(desk):
+def test_tracks_and_rods_are_deleted_by_key_and_a_loose_rod_is_joined(desk):
     layer = desk.viewer.layers["tracks"]
     desk.click_rod(2)
     desk.press(Qt.Key.Key_Delete, Qt.KeyboardModifier.ShiftModifier)
     assert 45 not in desk.analysis.tracks.query("particle == 2")["frame"].to_numpy()
     assert len(desk.analysis.detections) == len(make_analysis().detections) - 1
     assert desk.selection.particle == 2
+
+    desk.go_to(5)
+    desk.canvas.set_look(Look(loose=True))
+    desk.selection.select(SHORT_PARTICLE)
+    desk.click(20, 140, Qt.KeyboardModifier.ControlModifier)
+    assert desk.rod(SHORT_PARTICLE, 5)["x"] == 20
+    assert desk.selection.particle == SHORT_PARTICLE
+
     desk.selection.select_many((2, 0))
     desk.press(Qt.Key.Key_Delete)
     assert desk.particles() == {1, 3, 4}

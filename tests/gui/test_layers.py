@@ -11,7 +11,7 @@ from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, SCALES
 from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.look import PARTICLE
-from napari_lptem_diffusion.gui.scene import Scene, colours, kept, nearest_particle
+from napari_lptem_diffusion.gui.scene import Scene, colours, kept, nearest_rod
 from napari_lptem_diffusion.movie import Calibration, Movie
 from tests.analysis_factory import SHORT_PARTICLE, SWITCH_FRAME, SWITCHING_PARTICLE, empty_analysis, make_analysis
 
@@ -131,12 +131,12 @@ def test_a_blank_movie_has_contrast_limits(value):
 def test_the_rod_under_a_click_is_found(dx, dy):
     rods = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == 45].reset_index(drop=True)
     rod = rods.iloc[2]
-    assert nearest_particle(rods, rod["y"] + dy, rod["x"] + dx, 1.0) == rod["particle"]
+    assert nearest_rod(rods, rod["y"] + dy, rod["x"] + dx, 1.0)["particle"] == rod["particle"]
     places = rods[["particle", "x", "y"]]
-    assert nearest_particle(places, rod["y"] + dy, rod["x"] + dx, 12.0) == rod["particle"]
+    assert nearest_rod(places, rod["y"] + dy, rod["x"] + dx, 12.0)["particle"] == rod["particle"]
 
 
 def test_a_click_beside_all_rods_finds_none():
     rods = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == 45]
-    assert nearest_particle(rods, -50, -50, 5.0) is None
-    assert nearest_particle(rods[:0], 10, 10, 5.0) is None
+    assert nearest_rod(rods, -50, -50, 5.0) is None
+    assert nearest_rod(rods[:0], 10, 10, 5.0) is None

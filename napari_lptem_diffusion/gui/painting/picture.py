@@ -32,6 +32,7 @@ from napari_lptem_diffusion.gui.scene import Scene, colours, kept
 from napari_lptem_diffusion.particles.masks import rod_outlines
 
 _POINT_PX = 8.0
+_LOW_CANVAS_PX = 500.0
 _SHORTEST_LABELLED_PX = 9.0
 
 
@@ -80,7 +81,7 @@ class Picture:
         if self.scene is not None:
             scale = SCALES.get(self.look.quantity)
             if self.look.legend and scale is not None:
-                plates.append(paint_legend(painter, scale, self.theme, view.width))
+                plates.append(paint_legend(painter, scale, self.theme, view.width, view.height > _LOW_CANVAS_PX))
             self._paint_rods(painter, view, self.scene, plates)
         if self.draft is not None:
             outline, tips, sides = rod_outlines(self.draft.table)[0, :, ::-1], self.draft.tips, self.draft.sides
@@ -140,11 +141,12 @@ class Picture:
         marks: dict[int, str],
         plates: Sequence[QRectF],
     ) -> None:
-        ends = drawn.centres[:, None] + np.array([(-_POINT_PX, -_POINT_PX), (_POINT_PX, _POINT_PX)])
+        reach = np.full((len(rods), 2), _POINT_PX)
         if drawn.tips is not None:
-            half_width = rods["width"].to_numpy()[:, None, None] * abs(self.pixel_size[0]) * view.zoom / 2
-            ends = np.concatenate([drawn.tips - half_width, drawn.tips + half_width], axis=1)
-        around = np.column_stack([ends.min(axis=1), ends.max(axis=1)])
+            width = rods["width"].to_numpy()[:, None] * abs(self.pixel_size[0]) * view.zoom
+            straight = 1.0 - np.clip((rods["width"] / rods["length"]).to_numpy()[:, None], 0.0, 1.0)
+            reach = (np.abs(drawn.tips[:, 1] - drawn.tips[:, 0]) * straight + width) / 2
+        around = np.column_stack([drawn.centres - reach, drawn.centres + reach])
         legible = (around[:, 2:] - around[:, :2]).max(axis=1, initial=0.0) >= _SHORTEST_LABELLED_PX
         chosen = [*np.flatnonzero(drawn.selected), *np.flatnonzero(legible & ~drawn.selected)[:MOST_LABELS]]
         if chosen:

@@ -37,16 +37,19 @@ def paint_hint(painter: QPainter, text: str, theme: Theme, height: float) -> Non
     _text_plate(painter, text, theme, QPointF(_MARGIN_PX, height - _MARGIN_PX - line - _PAD_PX))
 
 
-def paint_legend(painter: QPainter, scale: ColourScale, theme: Theme, width: float) -> QRectF:
+def paint_legend(painter: QPainter, scale: ColourScale, theme: Theme, width: float, explains: bool) -> QRectF:
     """Paint the colour bar of *scale* in the top right corner of the canvas, *width* px wide; return the plate.
 
-    The bar fades downwards to the grey of what is not known, as colours do where the interval is wide.
+    The bar fades downwards to the grey of what is not known, as colours do where the interval is wide; a line below
+    says so if it *explains*.
     """
     metrics = QFontMetricsF(theme.font)
     line = metrics.height()
     ends = (f"{scale.low:g}  {scale.low_word}", f"{scale.high_word}  {scale.high:g}")
     needed = sum(map(metrics.horizontalAdvance, ends)) + 3 * _PAD_PX, metrics.horizontalAdvance(_FADES) + 2
-    plate = QRectF(0, _MARGIN_PX, max(_BAR_PX[0], *needed) + 2 * _PAD_PX, 3 * line + 2 * _BAR_PX[1] + 2 * _PAD_PX + 2)
+    plate = QRectF(
+        0, _MARGIN_PX, max(_BAR_PX[0], *needed) + 2 * _PAD_PX, (2 + explains) * line + 2 * _BAR_PX[1] + 2 * _PAD_PX + 2
+    )
     plate.moveRight(width - _MARGIN_PX)
     _plate(painter, plate, theme)
     inner = plate.adjusted(_PAD_PX, _PAD_PX, -_PAD_PX, -_PAD_PX)
@@ -61,10 +64,11 @@ def paint_legend(painter: QPainter, scale: ColourScale, theme: Theme, width: flo
     below = QRectF(inner.left(), bar.bottom(), inner.width(), line)
     painter.drawText(below, Qt.AlignmentFlag.AlignLeft, ends[0])
     painter.drawText(below, Qt.AlignmentFlag.AlignRight, ends[1])
-    faint = QColor(theme.ink)
-    faint.setAlphaF(0.75)
-    painter.setPen(faint)
-    painter.drawText(below.translated(0, line), Qt.AlignmentFlag.AlignHCenter, _FADES)
+    if explains:
+        faint = QColor(theme.ink)
+        faint.setAlphaF(0.75)
+        painter.setPen(faint)
+        painter.drawText(below.translated(0, line), Qt.AlignmentFlag.AlignHCenter, _FADES)
     return plate
 
 
