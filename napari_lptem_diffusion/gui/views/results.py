@@ -123,12 +123,14 @@ class Results(QWidget):
             return
         particles = self._selection.particles
         if not particles:
-            self._particle.setText("No rod is selected: click on one in the movie, the table or a plot.")
+            words = "No rod is selected: click on one in the movie, the table or a plot."
         else:
             motion = self._analysis.motion.particles
             whole = motion[motion["particle"] == particles[-1]].iloc[0]
             more = f" · {counted(len(particles), 'rod')} selected" if len(particles) > 1 else ""
-            self._particle.setText(particle_text(particles[-1], whole) + more)
+            words = particle_text(particles[-1], whole) + more
+        self._particle.setText(words)
+        self._particle.setToolTip(words)  # the line itself may be cut off
         # Only the plot in front: the others wait until they are.
         self._draw(self.tabs.currentWidget(), self._analysis, particles)
 
@@ -172,7 +174,6 @@ class Results(QWidget):
 
     def _lay_out(self) -> None:
         self._particle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._particle.setToolTip("The rod that was selected last, judged by its whole track.")
         for plot, title, tip in (
             (self.time_plot, "Over time", "Mixing ratio and exponents of the selected rod against time."),
             (self.displacement_plot, "Displacements", "How far the selected rod goes from frame to frame."),

@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QPainterPath
-from qtpy.QtWidgets import QComboBox, QGraphicsPathItem, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QGraphicsPathItem, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, PALEST, SCALES
 from napari_lptem_diffusion.gui.messages import SECONDARY, counted
@@ -27,7 +27,6 @@ _REACH_PX = 10
 _MOST_BARS = 30
 _BINS = 20
 _FEW = 5
-_WIDEST_CHOICE_EM = 14
 _HIDDEN_ALPHA = 45
 _SHADES, _OPACITIES = 32, 3  # few enough that each is drawn once, and thousands of points are copies
 _MULTI = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -160,7 +159,7 @@ class AllRods(QWidget):
         if not self._columns:
             return
         known = self._known()
-        self.count.setText(f"{counted(int((known & self._passing()).sum()), 'rod')}")
+        self._say()
         self.points.setVisible(not self.is_histogram)
         self.bars.setVisible(self.is_histogram)
         if self.is_histogram:
@@ -170,6 +169,16 @@ class AllRods(QWidget):
             brushes = list(self._brushes()[known])
             self.points.setData(self._x[known], self._y[known], brush=brushes, pen=self._outline())
         self._mark()
+
+    def _say(self) -> None:
+        """Write the values of the rod under the pointer, or else how many rods are drawn."""
+        if self._hovered is None:
+            self.count.setText(counted(int((self._known() & self._passing()).sum()), "rod"))
+            return
+        columns = [self._columns[choice.currentData()] for choice in (self.x_choice, self.y_choice)]
+        row = self._table.iloc[self._hovered]
+        values = ", ".join(f"{column.title} {column.text(row[column.name])}" for column in columns)
+        self.count.setText(f"rod {row['particle']}: {values}")
 
     def _draw_bars(self) -> None:
         counts, edges = self._counts()
@@ -195,7 +204,7 @@ class AllRods(QWidget):
         chosen = known & np.isin(particles, np.array(self._selection.particles, dtype=np.int64))
         self.rings.setVisible(not self.is_histogram)
         colour = self.theme.highlight if self.is_histogram else self.theme.foreground
-        self.intervals.setPen(pg.mkPen(colour, width=3 if self.is_histogram else 1.5))
+        self.intervals.setPen(pg.mkPen(colour, width=3 if self.is_histogram else 2))
         if self.is_histogram:
             places = self._x[chosen]
             height = max(self._counts()[0].max(initial=0), 1)
@@ -302,6 +311,7 @@ class AllRods(QWidget):
         if row != self._hovered:
             self._hovered = row
             self._mark()
+            self._say()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Forget what was under the pointer."""
@@ -328,10 +338,9 @@ class AllRods(QWidget):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             choice.setMinimumContentsLength(7)
             line.addWidget(QLabel(words))
-            choice.setMaximumWidth(_WIDEST_CHOICE_EM * self.fontMetrics().height())
-            line.addWidget(choice, stretch=1)
-        line.addWidget(self.count)
-        line.addStretch(0)
+            line.addWidget(choice)
+        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        line.addWidget(self.count, stretch=1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
