@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from pydantic import ValidationError
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
@@ -33,7 +34,7 @@ FROM_MOVIE = "from the movie"
 _DECIMALS = {"s": 5, "nm": 3}
 _MOST_DECIMALS = 7
 _MEASURED_DIGITS = 4
-_WIDEST_TITLE = "Localization error "
+_TITLE, _WIDEST_TITLE = "title", "Localization error"
 
 
 class SettingsForm(QWidget, Generic[Stage]):
@@ -86,6 +87,13 @@ class SettingsForm(QWidget, Generic[Stage]):
         if self.typed:
             self.set_settings(self._settings.model_copy(update=dict.fromkeys(self.typed)))
             self.changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the titles of all forms one width, in the font that the window has by now."""
+        super().showEvent(event)
+        for label in self.findChildren(QLabel, _TITLE):
+            metrics = label.fontMetrics()
+            label.setMinimumWidth(metrics.horizontalAdvance(_WIDEST_TITLE) + 2 * metrics.averageCharWidth())
 
     def _on_edited(self, name: str, value: Any) -> None:
         values = {**self._settings.model_dump(), name: value}
@@ -217,7 +225,7 @@ def _grid(rows: list[FieldRow]) -> QWidget:
     for row in rows:
         label = QLabel(row.spec.title)
         label.setToolTip(row.spec.help)
-        label.setMinimumWidth(label.fontMetrics().horizontalAdvance(_WIDEST_TITLE))
+        label.setObjectName(_TITLE)
         layout.addRow(label, row)
     return grid
 

@@ -76,14 +76,17 @@ def _give_room(dock: QDockWidget, window: QMainWindow) -> None:
 
     It reaches below napari's panels on the left only where these have enough height left.
     """
-    height = min(max(round(_HEIGHT_SHARE * window.height()), _HEIGHTS_PX[0]), _HEIGHTS_PX[1])
     on_the_left = [
         panel.minimumSizeHint().height()
         for panel in window.findChildren(QDockWidget)
         if window.dockWidgetArea(panel) == Qt.DockWidgetArea.LeftDockWidgetArea and panel.isVisible()
     ]
-    fits = sum(on_the_left) + height < _PANELS_SHARE * window.height()
-    left = Qt.DockWidgetArea.BottomDockWidgetArea if fits else Qt.DockWidgetArea.LeftDockWidgetArea
+    least, most = _HEIGHTS_PX
+    height = min(max(round(_HEIGHT_SHARE * window.height()), least), most)
+    below_left = round(_PANELS_SHARE * window.height()) - sum(on_the_left)
+    left = Qt.DockWidgetArea.LeftDockWidgetArea
+    if below_left >= least:
+        left, height = Qt.DockWidgetArea.BottomDockWidgetArea, min(height, below_left)
     window.setCorner(Qt.Corner.BottomLeftCorner, left)
     window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)

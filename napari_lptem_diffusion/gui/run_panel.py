@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
@@ -77,6 +78,12 @@ class RunPanel(QWidget):
     def say(self, text: str) -> None:
         """Show *text* under the bar; it may have links."""
         self._text.setText(text)
+
+    def set_link_colour(self, colour: QColor) -> None:
+        """Draw links in *colour*: napari's style leaves them as dark as on paper."""
+        palette = self._text.palette()
+        palette.setColor(QPalette.ColorRole.Link, colour)
+        self._text.setPalette(palette)
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Start *work*, unless some is running.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QSizePolicy, QWidget
 
 from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX
 from napari_lptem_diffusion.gui.autosave import Autosave, Orphan, newest_orphan
@@ -215,6 +215,7 @@ class RecoveryLine(QWidget):
         self.orphan: Orphan | None = None
         self._text = QLabel()
         self._text.setWordWrap(True)
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reopen_button = QPushButton("Reopen")
         self.reopen_button.setToolTip("Open what was kept when the last window closed or crashed.")
         self.discard_button = QPushButton("Discard")

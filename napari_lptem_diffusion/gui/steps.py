@@ -117,13 +117,13 @@ def column(*widgets: QWidget) -> QWidget:
 
 
 def _from_movie_button(form: SettingsForm[Any], beside: QWidget | None = None) -> QWidget:
-    """Return a line with a button that leaves all fields of *form* to the movie."""
+    """Return a line with a button that leaves all fields of *form* to the movie, seen while some are typed."""
     names = ", ".join(row.spec.title.lower() for row in form.rows.values() if row.spec.optional)
     button = QPushButton("From the movie")
     button.setToolTip(f"Forget what was typed and take from the movie: {names}.")
     button.clicked.connect(form.take_from_movie)
-    form.typed_changed.connect(lambda typed: button.setEnabled(bool(typed)))
-    button.setEnabled(bool(form.typed))
+    form.typed_changed.connect(lambda typed: button.setVisible(bool(typed)))
+    button.setVisible(bool(form.typed))
     line = QWidget()
     layout = QHBoxLayout(line)
     layout.setContentsMargins(0, 0, 0, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtGui import QShowEvent
+from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
@@ -334,6 +334,7 @@ class LptemDiffusionWidget(QWidget):
         theme = get_theme(self._viewer.theme)
         text, background, warning = (colour.as_rgb_tuple() for colour in (theme.text, theme.background, theme.warning))
         self.setStyleSheet(label_colours(text, background, warning))
+        self.run_panel.set_link_colour(QColor(theme.text.as_hex()))
         self.results.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
 
     def _lay_out(self) -> None:
