@@ -1,6 +1,7 @@
 """The figure of the paper: conditions compared with intervals that hold the truth, and nobody left out in silence."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.compare import compare, labels_of, save_comparison, weighted_median
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_analysis
+from napari_lptem_diffusion.export.comparison_figures import comparison_figure
 from napari_lptem_diffusion.export.read_export import exports_in
 from napari_lptem_diffusion.session import save_session
 from tests.analysis_factory import make_analysis
@@ -206,6 +208,21 @@ def test_only_the_wanted_quantities_are_computed_with_the_same_numbers(tmp_path)
     assert one.table["quantity"].tolist() == ["alpha_fbm"]
     pd.testing.assert_series_equal(row(full, "x", "alpha_fbm"), row(one, "x", "alpha_fbm"), check_names=False)
     pd.testing.assert_frame_equal(full.particles, one.particles)
+
+
+@pytest.mark.parametrize(("labels", "aslant"), [(["5", "10", "20"], False), ([f"movie {n}" for n in range(9)], True)])
+def test_conditions_are_written_so_that_they_do_not_touch(labels, aslant, tmp_path):
+    rng = np.random.default_rng(0)
+    exports = {write_export(tmp_path / label, np.full(3, 0.5), 0.05, rng): label for label in labels}
+    found = compare(exports, replicates=5)
+    figure = comparison_figure(found.particles, found.table, found.conditions, "Condition")
+    figure.canvas.draw()
+    ticks = figure.axes[0].get_xticklabels()
+    assert [tick.get_text().split()[0] for tick in ticks] == [label.split()[0] for label in labels]
+    assert all((tick.get_rotation() > 0) == aslant for tick in ticks)
+    if not aslant:
+        boxes = [tick.get_window_extent() for tick in ticks]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_exports_are_found_where_they_are(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -31,8 +32,8 @@ def python_recipe(analysis: Analysis, columns: ColumnMap | None = None) -> str:
     Parameters
     ----------
     analysis : Analysis
-        Of a movie, or of the tracks of another tool. A movie that was not opened from a file goes by its name, and a
-        comment says that its place is to be filled in.
+        Of a movie, or of the tracks of another tool. A movie of which it is not known where it is goes by its name, and
+        a comment says that its path is to be filled in.
     columns : ColumnMap, optional
         Which column of a file of tracks was taken for what; the script guesses them from the header otherwise.
 
@@ -58,8 +59,8 @@ def python_recipe(analysis: Analysis, columns: ColumnMap | None = None) -> str:
 
 
 def _is_of_tracks(analysis: Analysis) -> bool:
-    """Whether a file of tracks was judged: its movie has no file of its own."""
-    return analysis.movie.path is None and len(analysis.movie.source_files) == 1
+    """Whether a file of tracks was judged: nobody looked for rods."""
+    return all(lap.stage != "detect" for lap in analysis.times)
 
 
 def _settings(analysis: Analysis, of_tracks: bool) -> Settings:
@@ -71,31 +72,31 @@ def _settings(analysis: Analysis, of_tracks: bool) -> Settings:
 
 
 def _movie_analysed(analysis: Analysis, settings: Settings) -> str:
-    movie = analysis.movie
-    place = movie.name if movie.path is None else movie.path.resolve().as_posix()
-    asked = "" if movie.path else "# The movie was not opened from a file: put in where it is.\n"
-    given = [
-        repr(place),
-        *(
-            f"{name}={value!r}"
-            for name in ("pixel_size_nm", "frame_interval_s")
-            if (value := getattr(movie.calibration, name)) is not None
-        ),
-    ]
+    calibration = analysis.movie.calibration
+    known = {"pixel_size_nm": calibration.pixel_size_nm, "frame_interval_s": calibration.frame_interval_s}
+    given = "".join(f", {name}={value!r}" for name, value in known.items() if value is not None)
+    asked, place = _place(analysis.movie.path, analysis.movie.name)
     return (
-        f"{asked}movie = lptem.open_movie({', '.join(given)})\n"
+        f"{asked}movie = lptem.open_movie({place}{given})\n"
         f"settings = {_code(settings, 0)}\nanalysis = lptem.analyze(movie, settings)"
     )
 
 
 def _tracks_judged(analysis: Analysis, settings: Settings, columns: ColumnMap | None) -> str:
-    path = analysis.movie.source_files[0].resolve().as_posix()
+    asked, place = _place(next(iter(analysis.movie.source_files), None), analysis.movie.name)
     told = {} if columns is None else {role: name or "" for role, name in asdict(columns).items()}
     mapped = f"columns = {told!r}\n" if told else ""
     return (
-        f"settings = {_code(settings, 0)}\n{mapped}"
-        f"analysis = lptem.judge_tracks({path!r}, settings{', columns' if told else ''})"
+        f"settings = {_code(settings, 0)}\n{mapped}{asked}"
+        f"analysis = lptem.judge_tracks({place}, settings{', columns' if told else ''})"
     )
+
+
+def _place(path: Path | None, name: str) -> tuple[str, str]:
+    """A comment where the user has to say where the file is, and the path as it is written in Python."""
+    if path is None:
+        return "# It is not known where this file is: put in its path.\n", repr(name)
+    return "", repr(path.resolve().as_posix())
 
 
 def _imports(settings: Settings, corrections: tuple[BaseModel, ...]) -> Iterator[str]:

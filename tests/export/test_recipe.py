@@ -8,6 +8,7 @@ from napari_lptem_diffusion.corrections import replay
 from napari_lptem_diffusion.export.recipe import python_recipe
 from napari_lptem_diffusion.particles.correcting.correction import AddRod, Anchor, MarkStuck, Rod, SplitTrack
 from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
+from napari_lptem_diffusion.session import save_session
 from napari_lptem_diffusion.settings import (
     DetectionSettings,
     DiffusionSettings,
@@ -76,6 +77,16 @@ def test_the_script_of_tracks_reads_the_same_columns(tmp_path, monkeypatch):
 def test_a_movie_without_a_file_is_asked_for(pixel_size_nm):
     script = python_recipe(make_analysis(pixel_size_nm, None, name='rods "new"'))
     compile(script, "recipe.py", "exec")
-    assert "put in where it is" in script
+    assert "put in its path" in script
     assert ("pixel_size_nm=2.0" in script) == (pixel_size_nm is not None)
     assert "frame_interval_s" not in script
+
+
+def test_tracks_of_a_reopened_session_are_judged_not_looked_for(tmp_path):
+    rows = "".join(f"0,{frame},{30 + frame % 5},{40 + frame % 7}\n" for frame in range(30))
+    (tmp_path / "mine.csv").write_text("particle,frame,x,y\n" + rows)
+    session = save_session(lptem.judge_tracks(tmp_path / "mine.csv"), tmp_path / "mine.lptem")
+    script = python_recipe(lptem.open_session(session))
+    compile(script, "recipe.py", "exec")
+    assert "lptem.judge_tracks('mine.csv', settings)" in script
+    assert "put in its path" in script
