@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PIL import Image
+from qtpy.QtCore import QBuffer
 from qtpy.QtGui import QImage, QPainter
 from qtpy.QtWidgets import QApplication
 
@@ -71,8 +73,9 @@ def _without_text(plot: pg.GraphicsLayoutWidget) -> NDArray[np.uint8]:
     plot.render(painter)
     painter.end()
     plot.deleteLater()
-    rows = np.frombuffer(image.constBits().asarray(image.sizeInBytes()), np.uint8)
-    return rows.reshape(SIZE[1], image.bytesPerLine())[:, : 3 * SIZE[0]].reshape(SIZE[1], SIZE[0], 3).copy()
+    buffer = QBuffer()
+    image.save(buffer, "PNG")
+    return np.asarray(Image.open(io.BytesIO(bytes(buffer.data()))).convert("RGB"))
 
 
 def _averaged(picture: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ _REACH_PX = 10
 _MOST_BARS = 30
 _BINS = 20
 _FEW = 5
+_LEAST_CHOICE_EM = 6
 _HIDDEN_ALPHA = 45
 _SHADES, _OPACITIES = 32, 3  # few enough that each is drawn once, and thousands of points are copies
 _MULTI = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -87,7 +88,7 @@ class AllRods(QWidget):
     @property
     def is_histogram(self) -> bool:
         """Whether one quantity is counted rather than two compared."""
-        return self.y_choice.currentData() is None
+        return not self.y_choice.currentData()
 
     def set_table(self, table: pd.DataFrame, columns: tuple[Column, ...]) -> None:
         """Plot another `rod_table`; the two quantities stay as chosen if they are there."""
@@ -102,7 +103,7 @@ class AllRods(QWidget):
     def choose(self, x: str, y: str | None) -> None:
         """Plot the column *y* against *x*, or None: count *x*."""
         self.x_choice.setCurrentIndex(self.x_choice.findData(x))
-        self.y_choice.setCurrentIndex(self.y_choice.findData(y))
+        self.y_choice.setCurrentIndex(self.y_choice.findData(y or ""))
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of napari's theme."""
@@ -121,7 +122,7 @@ class AllRods(QWidget):
         choice.blockSignals(True)
         choice.clear()
         if choice is self.y_choice:
-            choice.addItem(HISTOGRAM, None)
+            choice.addItem(HISTOGRAM, "")
         for column in self._columns.values():
             choice.addItem(column.heading, column.name)
             choice.setItemData(choice.count() - 1, column.help, Qt.ItemDataRole.ToolTipRole)
@@ -175,10 +176,9 @@ class AllRods(QWidget):
         if self._hovered is None:
             self.count.setText(counted(int((self._known() & self._passing()).sum()), "rod"))
             return
-        columns = [self._columns[choice.currentData()] for choice in (self.x_choice, self.y_choice)]
+        x, y = (self._columns[choice.currentData()] for choice in (self.x_choice, self.y_choice))
         row = self._table.iloc[self._hovered]
-        values = ", ".join(f"{column.title} {column.text(row[column.name])}" for column in columns)
-        self.count.setText(f"rod {row['particle']}: {values}")
+        self.count.setText(f"rod {row['particle']}: {x.text(row[x.name])}, {y.text(row[y.name])}")
 
     def _draw_bars(self) -> None:
         counts, edges = self._counts()
@@ -335,8 +335,8 @@ class AllRods(QWidget):
             ("y", self.y_choice, "What the vertical axis shows; the number of rods gives a histogram."),
         ):
             choice.setToolTip(tip)
-            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            choice.setMinimumContentsLength(7)
+            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+            choice.setMinimumWidth(_LEAST_CHOICE_EM * self.fontMetrics().height())
             line.addWidget(QLabel(words))
             line.addWidget(choice)
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
