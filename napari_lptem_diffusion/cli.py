@@ -59,8 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
-    analyze.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
-    analyze.add_argument("--figures", action="store_true", help="write figures for a paper too (SVG and PDF)")
+    _add_extras(analyze)
     analyze.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="analyse so many movies at a time (default: 1)"
     )
@@ -81,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what a column holds (x, y, particle, frame, time, localization_error, angle) or its unit (length_unit, "
         "time_unit, angle_unit), such as --column x=POSITION_X --column length_unit=nm; guessed where left out",
     )
-    judge.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    _add_extras(judge)
     judge.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
     _add_settings(judge, "movie", "diffusion")
     judge.set_defaults(run=_judge)
@@ -123,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--start", type=Path, metavar="WEIGHTS", help="weights to start from instead of random ones")
     train.set_defaults(run=_train)
     return parser
+
+
+def _add_extras(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    parser.add_argument("--figures", action="store_true", help="write figures for a paper too (SVG and PDF)")
 
 
 def _positive(text: str) -> int:
@@ -236,6 +240,7 @@ def _judge(options: argparse.Namespace) -> None:
             should_stop,
             report_page=True,
             trackmate=options.trackmate,
+            figures=options.figures,
         )
     print(found_in_words(analysis, options.output))
 

@@ -272,6 +272,7 @@ def _draw_ranked(axes: Any, judged: pd.DataFrame, all_particles: int) -> None:
 def _draw_against_mixing(axes: Any, judged: pd.DataFrame, scale: ColourScale) -> None:
     """An exponent against the mixing ratio, both with their intervals."""
     rgba = _inks(judged, scale)
+    rgba[:, 3] = np.minimum(rgba[:, 3], _inks(judged, MIXING_RATIO)[:, 3])
     mixing, value = judged["mixing_ratio"], judged[scale.column]
     axes.hlines(value, judged["mixing_ratio_low"], judged["mixing_ratio_high"], colors=rgba, linewidths=0.7)
     axes.vlines(mixing, judged[f"{scale.column}_low"], judged[f"{scale.column}_high"], colors=rgba, linewidths=0.7)
