@@ -38,6 +38,7 @@ _PREVIEW_COLOUR = "#ffd640"
 _WIDEST_OUTLINE_PX = 4
 _OVERLAY = "lptem_diffusion"
 _PLATE_OPACITY = 0.82
+_MOST_DECIMALS = 9
 
 
 class Canvas(QObject):
@@ -108,7 +109,7 @@ class Canvas(QObject):
         self.tool.give_up()
         self._image = image
         for movie in movies:
-            movie.visible = movie is image and self.look.movie
+            movie.visible = movie is image and (self.look.movie or self.scene is None)
         self._show_or_put_away_result()
         if image is not None:
             self._viewer.reset_view(layers=[image])
@@ -132,7 +133,7 @@ class Canvas(QObject):
         self._frame_interval_s = frame_interval_s
         self.repaint()
 
-    def show_result(self, image: Image, analysis: Analysis, quantity: str | None = None) -> None:
+    def show_result(self, image: Image, analysis: Analysis) -> None:
         """Draw the rods and tracks of *analysis* over *image*.
 
         The layers of an earlier result of the same movie, as before a correction, get the new data.
@@ -142,8 +143,6 @@ class Canvas(QObject):
         self._scene = Scene.of(analysis)
         self._result_image = image
         self._frame_interval_s = analysis.movie.calibration.frame_interval_s
-        if quantity is not None:
-            self.look = replace(self.look, quantity=quantity)
         self._show_masks(image, analysis)
         self._show_tracks()
         self._show_or_put_away_result()
@@ -250,7 +249,8 @@ class Canvas(QObject):
         frame = f"frame {self._selection.frame}"
         if self._frame_interval_s is None:
             return frame
-        return f"t = {self._selection.frame * self._frame_interval_s:.4g} s · {frame}"
+        decimals = int(np.clip(1 - np.floor(np.log10(self._frame_interval_s)), 0, _MOST_DECIMALS))
+        return f"t = {self._selection.frame * self._frame_interval_s:.{decimals}f} s · {frame}"
 
     def _theme(self) -> Theme:
         theme = get_theme(self._viewer.theme)

@@ -172,7 +172,7 @@ class CorrectPanel(QWidget):
     def _refresh(self) -> None:
         """Enable what can be done now; the others say in their tooltip why they cannot."""
         history, scene, tool = self._result.history, self._canvas.scene, self._canvas.tool
-        if history is None or scene is None:
+        if history is None or self._result.image is not self._canvas.image:
             hindered = dict.fromkeys(self._actions, "There is no result in view.")
         elif self._is_busy:
             hindered = dict.fromkeys(self._actions, "Something else runs: wait for it, or cancel it.")
@@ -180,7 +180,7 @@ class CorrectPanel(QWidget):
             others = (name for name in self._actions if name not in _WHILE_DRAWING)
             hindered = dict.fromkeys(others, "First accept the rod that is being drawn, or give it up.")
         else:
-            hindered = correcting.hindrances(history.present, scene, self._selection.particles, self._selection.frame)
+            hindered = correcting.hindrances(scene, self._selection.particles, self._selection.frame)
             hindered |= dict.fromkeys(_WHILE_DRAWING, "No rod is being drawn or edited.")
             hindered |= {} if history.can_undo else {"undo": "Nothing was corrected yet."}
             hindered |= {} if history.can_redo else {"redo": "Nothing was undone last."}

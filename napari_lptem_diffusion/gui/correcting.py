@@ -170,11 +170,14 @@ def mark_of(analysis: Analysis, particle: int) -> int | None:
     return next(iter(of_it or elsewhere[::-1]), None)
 
 
-def hindrances(analysis: Analysis, scene: Scene, particles: Sequence[int], frame: int) -> dict[str, str]:
+def hindrances(scene: Scene | None, particles: Sequence[int], frame: int) -> dict[str, str]:
     """Return why corrections of *particles*, the main one last, cannot be made in *frame*; no entry: they can.
 
-    Keys are ``delete``, ``split``, ``join``, ``add``, ``edit``, ``delete_rod``, ``stuck`` and ``dirt``.
+    Keys are ``delete``, ``split``, ``join``, ``add``, ``edit``, ``delete_rod``, ``stuck`` and ``dirt``. Without a
+    scene there is no track.
     """
+    if scene is None:
+        return dict.fromkeys((*_OF_SELECTED, "add"), "There are no rods in tracks.")
     no_sizes = {} if scene.has_sizes else {"add": _NO_SIZES, "edit": _NO_SIZES}
     if not particles:
         return dict.fromkeys(_OF_SELECTED, "Select a rod first: click on it.") | no_sizes

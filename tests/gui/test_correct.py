@@ -59,7 +59,7 @@ class Desk:
         self.go_to(45)
 
     def show(self, analysis):
-        if analysis is None:
+        if analysis is None or analysis.tracks.empty:
             self.canvas.remove_result()
         else:
             self.canvas.show_result(self.image, analysis)
@@ -138,6 +138,12 @@ def test_clicks_select_and_what_cannot_be_done_says_why(desk):
     assert not np.allclose(desk.viewer.scene.camera.center, center)
     desk.click(205, 5)
     assert desk.selection.particles == ()
+    rod = desk.rod(2)
+    desk.click_rod(2)
+    desk.qtbot.mouseDClick(desk.native, Qt.MouseButton.LeftButton, pos=desk.point(rod["x"], rod["y"]))
+    assert desk.selection.particles == (2,)
+    assert np.allclose(desk.viewer.scene.camera.center[-2:], (2 * rod["y"], 2 * rod["x"]))  # 2 nm per px
+    desk.selection.select(None)
 
     assert "Select a rod" in desk.panel.action("split").toolTip()
     desk.panel.set_busy(True)
@@ -201,6 +207,13 @@ def test_tracks_and_rods_are_deleted_by_key_and_a_loose_rod_is_joined(desk):
     assert desk.selection.particles == ()
     assert desk.viewer.layers["tracks"] is layer
     assert len(layer.data) == len(desk.analysis.tracks)
+
+    desk.selection.select_many((1, 3, 4))
+    desk.press(Qt.Key.Key_Delete)
+    assert desk.particles() == set()
+    assert "no rods" in desk.panel.action("add").toolTip()
+    desk.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert desk.particles() == {4}
 
 
 def test_a_rod_is_drawn_anew_and_into_the_gap_of_the_selected_track(desk):
@@ -298,14 +311,14 @@ def test_the_command_line_makes_the_same_tables_of_the_corrections(desk, tmp_pat
 def test_corrections_that_the_engine_would_refuse_are_not_offered():
     analysis = make_analysis()
     scene = Scene.of(analysis)
-    why = correcting.hindrances(analysis, scene, (0, 1), 0)
+    why = correcting.hindrances(scene, (0, 1), 0)
     assert "frames 0 to 59" in why["join"]
     assert {"split", "join"} == set(why)
-    assert {"edit", "delete_rod", "split"} <= set(correcting.hindrances(analysis, scene, (SHORT_PARTICLE,), 10))
-    assert "stuck" not in correcting.hindrances(analysis, scene, (SHORT_PARTICLE,), 10)
+    assert {"edit", "delete_rod", "split"} <= set(correcting.hindrances(scene, (SHORT_PARTICLE,), 10))
+    assert "stuck" not in correcting.hindrances(scene, (SHORT_PARTICLE,), 10)
     bare = Scene.of(analysis)
     without_sizes = Scene(bare.rods.drop(columns=["length", "width"]), bare.detections, bare.changes, bare.marks)
-    assert {"add", "edit"} <= set(correcting.hindrances(analysis, without_sizes, (0,), 45))
+    assert {"add", "edit"} <= set(correcting.hindrances(without_sizes, (0,), 45))
 
 
 def test_a_rod_drawn_roughly_is_fitted_to_the_movie():
