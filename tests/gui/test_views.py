@@ -331,6 +331,8 @@ def test_rods_are_picked_in_the_scatter(views, qtbot):
     views.scatter.choose("mixing_ratio", None)
     views.scatter.box.picked.emit(QRectF(0.3, 5.0, 0.4, 1.0))
     assert views.selection.particles == (1,)
+    click_plot(qtbot, views.scatter.plot, views.scatter.box, 0.925, 0.5)
+    assert views.selection.particles == (0,)
 
 
 def test_a_shift_drag_selects_several(views, qtbot):
@@ -359,6 +361,7 @@ def test_values_of_zero_are_left_out_of_a_logarithmic_axis(views):
 def test_a_correction_keeps_what_is_still_there_selected(views):
     views.selection.select_many([0, 2])
     views.filter.show_text("mixing_ratio < 0.95")
+    views.time.panels[0].setXRange(20, 40, padding=0)
     analysis = views.result.analysis
     motion = analysis.motion
     left = Motion(
@@ -369,6 +372,7 @@ def test_a_correction_keeps_what_is_still_there_selected(views):
             views.result.history, present=replace(analysis, tracks=analysis.tracks.query("particle != 2"), motion=left)
         )
     )
+    assert views.time.panels[0].viewRange()[0] == pytest.approx([20, 40])  # what one looks at stays in view
     assert views.selection.particles == (0,)
     assert views.filter.count.text() == "3 of 4"
     assert 2 not in views.table.rods.particles

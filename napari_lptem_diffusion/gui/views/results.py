@@ -82,6 +82,9 @@ class Results(QWidget):
             self._forget()
             return
         self._show_analysis(analysis)
+        self.scatter.show_all()
+        for plot in (self.time_plot, self.displacement_plot):
+            plot.show_all_frames()
         particles = analysis.motion.particles
         if len(particles):
             self._selection.select(int(particles["particle"].iloc[particles["frames"].argmax()]))

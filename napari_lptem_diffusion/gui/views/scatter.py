@@ -93,12 +93,14 @@ class AllRods(QWidget):
     def set_table(self, table: pd.DataFrame, columns: tuple[Column, ...]) -> None:
         """Plot another `rod_table`; the two quantities stay as chosen if they are there."""
         quantities = {column.name: column for column in columns if column.is_number and column.name != "particle"}
-        self._table = table
-        if quantities != self._columns:
+        self._table, self._hovered = table, None
+        if quantities == self._columns:
+            self._place()
+        else:
             self._columns = quantities
             self._fill(self.x_choice, _FIRST_X)
             self._fill(self.y_choice, _FIRST_Y)
-        self._on_choice()
+            self._on_choice()
 
     def choose(self, x: str, y: str | None) -> None:
         """Plot the column *y* against *x*, or None: count *x*."""
@@ -131,8 +133,12 @@ class AllRods(QWidget):
 
     def _on_choice(self) -> None:
         """Draw the chosen quantities over their whole range."""
-        if not self._columns:
-            return
+        if self._columns:
+            self._place()
+            self.show_all()
+
+    def _place(self) -> None:
+        """Put the rods where the chosen quantities say."""
         x = self._columns[self.x_choice.currentData()]
         y = None if self.is_histogram else self._columns[self.y_choice.currentData()]
         self._x = self._on_axis(x, self._table[x.name])
@@ -140,9 +146,8 @@ class AllRods(QWidget):
         self.axes["bottom"].show_logarithms(x.logarithmic)
         self.axes["left"].show_logarithms(y is not None and y.logarithmic)
         self._draw()
-        self._show_all()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show the limits of the chosen quantities, or all points where there are none."""
         for choice, values, set_range in (
             (self.x_choice, self._x, self.panel.setXRange),
@@ -288,7 +293,10 @@ class AllRods(QWidget):
         if click.button() != Qt.MouseButton.LeftButton:
             return
         if click.double():
-            self._show_all()
+            self.show_all()
+            return
+        if self.is_histogram:
+            self._select_bar(self.box.mapSceneToView(click.scenePos()).x())
             return
         row = self._row_at(click.scenePos())
         if row is not None:
@@ -297,6 +305,13 @@ class AllRods(QWidget):
                 self._selection.toggle(particle)
             else:
                 self._selection.select(particle)
+
+    def _select_bar(self, x: float) -> None:
+        """Select the rods of the bar at *x*."""
+        edges = self._counts()[1]
+        bar = int(np.searchsorted(edges, x)) - 1
+        if 0 <= bar < len(edges) - 1:
+            self._on_picked(QRectF(edges[bar], 0, edges[bar + 1] - edges[bar], 1))
 
     def _on_picked(self, rectangle: QRectF) -> None:
         """Select the rods inside *rectangle*; in a histogram those between its left and right."""

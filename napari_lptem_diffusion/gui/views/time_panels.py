@@ -29,6 +29,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
         self.panels: list[pg.PlotItem] = []
         self.cursors: list[pg.InfiniteLine] = []
         self._last_frame = 1
+        self._movie: tuple[int, float | None] | None = None
         self._seconds = SecondsAxis()
         self._said = GivingLabel(justify="left")
         self.addItem(self._said, row=0, col=0)
@@ -86,6 +87,9 @@ class TimePanels(pg.GraphicsLayoutWidget):
 
     def set_movie(self, frames: int, frame_interval_s: float | None) -> None:
         """Span the axis over a movie of so many frames; with an interval, seconds are written above."""
+        if (frames, frame_interval_s) == self._movie:
+            return  # as after a correction: what the user looks at stays in view
+        self._movie = (frames, frame_interval_s)
         self._last_frame = max(frames - 1, 1)
         self._seconds.frame_interval_s = frame_interval_s or 1.0
         self.panels[0].showAxis("top", frame_interval_s is not None)
