@@ -226,9 +226,9 @@ def test_conditions_are_written_so_that_they_do_not_touch(labels, aslant, tmp_pa
 
 
 def test_exports_are_found_where_they_are(tmp_path):
-    for name in ("b", "a"):
+    for name in ("m10", "m9"):
         save_analysis(make_analysis(), tmp_path / "results" / name)
-    a, b = tmp_path / "results" / "a", tmp_path / "results" / "b"
+    a, b = tmp_path / "results" / "m9", tmp_path / "results" / "m10"
     assert exports_in(tmp_path / "results") == (a, b)
     assert exports_in(a) == exports_in(a / "session.lptem") == (a,)
     (tmp_path / "mine.lptem").write_bytes((a / "session.lptem").read_bytes())

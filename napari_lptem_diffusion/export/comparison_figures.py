@@ -24,7 +24,7 @@ _TITLES = {
     "k_fbm": "K FBM",
     "k_ctrw": "K CTRW",
 }
-_UNITS = {
+UNIT_WORDS = {
     "um2_per_s_alpha": "µm²/s^α",
     "px2_per_frame_alpha": "px²/frame^α",
     "um2_per_s": "µm²/s",
@@ -135,7 +135,7 @@ def _draw(
         axes.set_ylim(scale.low - margin, scale.high + margin)
     elif len(positive):
         axes.set_yscale("log")
-    measured = _UNITS.get(str(table["unit"].iloc[0]), "")
+    measured = UNIT_WORDS.get(str(table["unit"].iloc[0]), "")
     axes.set_ylabel(f"{_TITLES[name]}{f' ({measured})' if measured else ''}", fontsize=8, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(which="both", colors=_INK, labelsize=7)

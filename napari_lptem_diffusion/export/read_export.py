@@ -14,6 +14,7 @@ from napari_lptem_diffusion.export.folder import PROVENANCE
 from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX, read_session
 from napari_lptem_diffusion.export.units import with_units
 from napari_lptem_diffusion.movie import Calibration
+from napari_lptem_diffusion.movie.folder import natural_key
 
 SUMMARY = "summary.csv"
 _K_UNITS = {"k_fbm": ("um2_per_s_alpha", "px2_per_frame_alpha"), "k_ctrw": ("um2_per_s", "px2_per_frame")}
@@ -42,7 +43,7 @@ class ExportedRods:
 
 
 def exports_in(path: str | Path) -> tuple[Path, ...]:
-    """Return what `read_export` reads at *path*: itself, or the exports in the folder, in the order of their names.
+    """Return what `read_export` reads at *path*: itself, or the exports in the folder, in natural order of their names.
 
     Raises
     ------
@@ -54,7 +55,8 @@ def exports_in(path: str | Path) -> tuple[Path, ...]:
         return (path.parent,)
     if (path / SUMMARY).is_file() or (path.is_file() and path.suffix.lower() == SESSION_SUFFIX):
         return (path,)
-    found = tuple(entry.parent for entry in sorted(path.glob(f"*/{SUMMARY}"))) if path.is_dir() else ()
+    folders = [entry.parent for entry in path.glob(f"*/{SUMMARY}")] if path.is_dir() else []
+    found = tuple(sorted(folders, key=lambda folder: natural_key(folder.name)))
     if not found:
         raise InputError(f"{path} holds no {SUMMARY} and is no session; a folder written by an analysis was expected.")
     return found

@@ -31,7 +31,7 @@ from qtpy.QtWidgets import (
 
 from napari_lptem_diffusion.compare import QUANTITIES, Comparison, compare, save_comparison
 from napari_lptem_diffusion.errors import InputError
-from napari_lptem_diffusion.export.comparison_figures import comparison_figure
+from napari_lptem_diffusion.export.comparison_figures import UNIT_WORDS, comparison_figure
 from napari_lptem_diffusion.export.folder import check_output_folder
 from napari_lptem_diffusion.export.read_export import exports_in
 from napari_lptem_diffusion.gui.compare_rows import CompareRows, counts_in_words
@@ -314,7 +314,7 @@ def _fill_medians(table: QTableWidget, comparison: Comparison | None) -> None:
             label,
             f"{row['median']:.3g}" if known else "–",
             f"{row['low']:.3g} to {row['high']:.3g}" if known else "–",
-            str(row["unit"]).replace("_per_", "/").replace("_", "^"),
+            UNIT_WORDS.get(str(row["unit"]), ""),
             str(row["n_particles"]),
             str(row["n_unknown"]),
             str(row["n_movies"]),
@@ -324,4 +324,6 @@ def _fill_medians(table: QTableWidget, comparison: Comparison | None) -> None:
             item = QTableWidgetItem(text)
             item.setToolTip(f"{label}: {counts_in_words(statuses)}")
             table.setItem(place, column, item)
+    table.setColumnHidden(titles.index("Quantity"), comparison.table["quantity"].nunique() == 1)
+    table.setColumnHidden(titles.index("Unit"), not comparison.table["unit"].any())
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
