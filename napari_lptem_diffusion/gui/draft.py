@@ -70,15 +70,18 @@ class Draft:
         return pd.DataFrame([vars(self)])
 
     def grip_at(self, place: Place, reach: float) -> Grip | None:
-        """Return what is gripped at *place*: a handle within *reach* px, else the body, else nothing."""
-        handles = (Grip.FIRST_TIP, Grip.SECOND_TIP, Grip.SIDE, Grip.SIDE)
-        distances = [np.hypot(x - place[0], y - place[1]) for x, y in (*self.tips, *self.sides)]
+        """Return what is gripped at *place*: a handle within *reach* px, else the body, else nothing.
+
+        The centre counts as a handle of the body, so that a rod can be moved however small it is on the canvas.
+        """
+        handles = (Grip.BODY, Grip.FIRST_TIP, Grip.SECOND_TIP, Grip.SIDE, Grip.SIDE)
+        centre = (self.x, self.y)
+        distances = [np.hypot(x - place[0], y - place[1]) for x, y in (centre, *self.tips, *self.sides)]
         nearest = int(np.argmin(distances))
         if distances[nearest] <= reach:
             return handles[nearest]
         along, across = self._in_own_axes(place)
-        inside = abs(along) <= self.length / 2 and abs(across) <= self.width / 2
-        return Grip.BODY if inside or np.hypot(along, across) <= reach else None
+        return Grip.BODY if abs(along) <= self.length / 2 and abs(across) <= self.width / 2 else None
 
     def dragged(self, grip: Grip, start: Place, end: Place) -> Draft:
         """Return the draft after *grip* was dragged from *start* to *end*.

@@ -364,8 +364,9 @@ def test_a_dragged_tip_goes_where_the_mouse_goes_and_the_other_stays(draft, end)
     assert dragged.length >= draft.width
 
 
-@given(poses, st.floats(0.5, 5))
+@given(poses, st.floats(0.5, 50))
 def test_handles_are_gripped_where_they_are_drawn(draft, reach):
+    assert draft.grip_at((draft.x, draft.y), reach) is Grip.BODY
     assert draft.grip_at(draft.tips[0], reach) in {Grip.FIRST_TIP, Grip.SIDE}
     assert draft.grip_at((draft.x + 500, draft.y), reach) is None
     assert draft.dragged(Grip.SIDE, draft.sides[0], draft.sides[0]).width == pytest.approx(draft.width)
