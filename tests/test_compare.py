@@ -53,10 +53,10 @@ def row(comparison, condition, quantity="mixing_ratio"):
 def test_real_exports_are_compared_from_the_command_line(tmp_path, capsys):
     for number in range(4):
         save_analysis(make_analysis(seed=number, name=f"m{number}.tif"), tmp_path / f"m{number}")
-    folders = [str(tmp_path / f"m{number}") for number in range(4)]
     said = [f"--condition=m{number}={5 if number < 2 else 20}" for number in range(4)]
     assert (
-        main(["compare", *folders, "-o", str(tmp_path / "out"), *said, "--condition-name", "Dose rate (e/Å²/s)"]) == 0
+        main(["compare", str(tmp_path), "-o", str(tmp_path / "out"), *said, "--condition-name", "Dose rate (e/Å²/s)"])
+        == 0
     )
     table = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert set(table["quantity"]) == {"mixing_ratio", "alpha_fbm", "alpha_ctrw", "k_fbm", "k_ctrw"}

@@ -168,6 +168,29 @@ def longest_judged(analysis: Analysis) -> list[int]:
     return [int(particle) for particle in longest["particle"].head(FIGURED_RODS)]
 
 
+def cut_out(rods: pd.DataFrame, shape_yx: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return which part of a picture to show around a track: (left, top), (width, height), px, of a fixed aspect.
+
+    Parameters
+    ----------
+    rods : DataFrame
+        ``x``, ``y`` and, where known, ``length`` (px).
+    shape_yx : tuple of int
+        Of the picture; the part lies within it, and so does the track if it does.
+    """
+    margin = max(float(rods["length"].median()), _MARGIN_PX) if "length" in rods else _MARGIN_PX
+    low = rods[["x", "y"]].min().to_numpy() - margin
+    high = rods[["x", "y"]].max().to_numpy() + margin
+    size = high - low
+    size = np.maximum(size, size[::-1] * [_PICTURE_ASPECT, 1 / _PICTURE_ASPECT])
+    middle = (low + high) / 2
+    limits = np.array(shape_yx[::-1])
+    size = np.minimum(size, limits)
+    start = np.clip(middle - size / 2, 0, limits - size).round().astype(int)
+    extent = np.minimum(np.ceil(size).astype(int), limits - start)
+    return (int(start[0]), int(start[1])), (int(extent[0]), int(extent[1]))
+
+
 _TEXT: dict[Any, Any] = {
     "font.size": _SIZE_PT,
     "axes.linewidth": 0.6,
@@ -194,7 +217,7 @@ def _settle(figure: Figure) -> None:
 
 def _draw_track(axes: Any, analysis: Analysis, rods: pd.DataFrame, changes: Sequence[int]) -> None:
     """The track on the first frame in which the rod was seen, cut out around it."""
-    (left, top), (width, height) = _cut_out(rods, analysis.movie.shape[1:])
+    (left, top), (width, height) = cut_out(rods, analysis.movie.shape[1:])
     image = np.asarray(analysis.movie[int(rods["frame"].iloc[0])], dtype=np.float32)
     grey = _grey(image[top : top + height, left : left + width])
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -211,21 +234,6 @@ def _draw_track(axes: Any, analysis: Analysis, rods: pd.DataFrame, changes: Sequ
     draw_scale_bar(axes, grey.shape, analysis.movie.calibration.pixel_size_nm, size_pt=_SIZE_PT)
     legend = axes.inset_axes((0.3, -0.14, 0.4, 0.05))
     draw_legend(legend, MIXING_RATIO, INK, size_pt=_SIZE_PT - 1)
-
-
-def _cut_out(rods: pd.DataFrame, shape_yx: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Left and top, width and height, in px, of a part of the picture around the track of a fixed aspect."""
-    margin = max(float(rods["length"].median()), _MARGIN_PX) if "length" in rods else _MARGIN_PX
-    low = rods[["x", "y"]].min().to_numpy() - margin
-    high = rods[["x", "y"]].max().to_numpy() + margin
-    size = high - low
-    size = np.maximum(size, size[::-1] * [_PICTURE_ASPECT, 1 / _PICTURE_ASPECT])
-    middle = (low + high) / 2
-    limits = np.array(shape_yx[::-1])
-    size = np.minimum(size, limits)
-    start = np.clip(middle - size / 2, 0, limits - size).round().astype(int)
-    extent = np.minimum(np.ceil(size).astype(int), limits - start)
-    return (int(start[0]), int(start[1])), (int(extent[0]), int(extent[1]))
 
 
 def _grey(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -4,11 +4,14 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import save_analysis
-from napari_lptem_diffusion.export.publication import rod_figure, rods_figure, save_figures
+from napari_lptem_diffusion.export.publication import cut_out, rod_figure, rods_figure, save_figures
 from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import SHORT_PARTICLE, SWITCHING_PARTICLE, empty_analysis
@@ -68,6 +71,16 @@ def test_what_cannot_be_judged_is_drawn_without_a_curve(analysis):
     figure = rod_figure(analysis, SHORT_PARTICLE)
     assert "not judged" in figure.axes[2].texts[0].get_text()
     rods_figure(empty_analysis()).canvas.draw()
+
+
+@given(st.lists(st.tuples(st.floats(0, 300), st.floats(0, 200)), min_size=1, max_size=6), st.integers(30, 90))
+def test_what_is_cut_out_lies_in_the_picture_and_holds_the_track(xy, length):
+    rods = pd.DataFrame(xy, columns=["x", "y"]).assign(length=float(length))
+    (left, top), (width, height) = cut_out(rods, (201, 301))
+    assert 0 <= left < left + width <= 301
+    assert 0 <= top < top + height <= 201
+    assert rods["x"].between(left - 0.5, left + width - 0.5).all()
+    assert rods["y"].between(top - 0.5, top + height - 0.5).all()
 
 
 def test_tracks_without_a_movie_are_drawn_too(tmp_path):

@@ -45,14 +45,14 @@ def over_frames(
     progress, should_stop : callable, optional
         Called from the caller's thread before each frame; *should_stop* also ends what is under way.
     workers : int, optional
-        Threads; as many as there are cores unless given.
+        Threads; as many as there are cores, or as PYTHON_CPU_COUNT says, unless given.
 
     Raises
     ------
     Stopped
         If *should_stop* answered True.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or _cores()
     pending: deque[Future[Sequence[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -70,3 +70,9 @@ def over_frames(
         finally:
             pool.shutdown(cancel_futures=True)
     report(progress, should_stop, len(movie), len(movie), message)
+
+
+def _cores() -> int:
+    """PYTHON_CPU_COUNT, which a batch sets, else what the machine has; Python 3.13 heeds it by itself."""
+    said = os.environ.get("PYTHON_CPU_COUNT", "")
+    return int(said) if said.isdigit() else os.cpu_count() or 1
