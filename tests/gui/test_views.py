@@ -232,9 +232,9 @@ def test_the_time_plot_breaks_at_gaps_and_shows_changes(views):
     firsts = seen[seen.diff().ne(1)]
     assert [curve.elementAt(place).x for place in starts] == list(firsts - 0.5)
     assert len(starts) > 1
-    assert views.time.change_frames == ()
+    assert not views.time.changes
     views.selection.select(SWITCHING_PARTICLE)
-    assert views.time.change_frames == (SWITCH_FRAME,)
+    assert list(views.time.changes) == [SWITCH_FRAME]
     views.selection.select(SHORT_PARTICLE)
     assert views.time.curves["mixing_ratio"].path().isEmpty()
 
@@ -376,6 +376,14 @@ def test_a_correction_keeps_what_is_still_there_selected(views):
     assert views.selection.particles == (0,)
     assert views.filter.count.text() == "3 of 4"
     assert 2 not in views.table.rods.particles
+
+
+def test_a_rod_that_a_correction_made_may_be_selected_before_the_views_know_of_it(views):
+    in_front(views, views.msd)
+    views.selection.select_many([1, 77])
+    assert "Rod 1" in views.results.words
+    views.selection.select(77)
+    assert "No rod" in views.results.words
 
 
 def test_results_come_and_go(views):

@@ -78,7 +78,6 @@ class DisplacementPlot(TimePanels):
         self._displacements = Displacements(np.empty(0, dtype=np.int64), np.empty(0), float("nan"))
         self.jumps, self.noise = QGraphicsPathItem(), QGraphicsPathItem()
         self.floor = pg.InfiniteLine(0, angle=0)
-        self._changes: list[pg.InfiniteLine] = []
         self._panel = self.add_panel(None)
         for item in (self.noise, self.jumps, self.floor):
             self._panel.addItem(item, ignoreBounds=True)
@@ -102,7 +101,7 @@ class DisplacementPlot(TimePanels):
         self.floor.setValue(np.nan_to_num(floor))
         highest = max(self._displacements.length_px.max(initial=0) * self._px, np.nan_to_num(floor), 1e-9)
         self._panel.setYRange(0, 1.08 * highest, padding=0)
-        self._show_changes(change_frames)
+        self.show_changes(change_frames)
         self.draw()
         self.say()
 
@@ -125,11 +124,9 @@ class DisplacementPlot(TimePanels):
         super().set_theme(theme)
         self.floor.setPen(pg.mkPen(theme.foreground, style=Qt.PenStyle.DotLine, width=1.5))
         self._panel.setLabel("left", f"step ({self._unit})", color=theme.foreground)
-        self._paint()
-
-    def _paint(self) -> None:
-        self.jumps.setPen(pg.mkPen(self.theme.foreground, width=2))
-        self.noise.setPen(pg.mkPen(with_alpha(self.theme.foreground, _NOISE_ALPHA), width=1))
+        self.jumps.setPen(pg.mkPen(theme.foreground, width=2))
+        self.noise.setPen(pg.mkPen(with_alpha(theme.foreground, _NOISE_ALPHA), width=1))
+        self.show_changes(list(self.changes))
 
     def draw(self) -> None:
         """Draw the frames in view."""
@@ -138,11 +135,3 @@ class DisplacementPlot(TimePanels):
         length = moves.length_px * self._px
         for item, chosen in ((self.jumps, moves.beyond_noise), (self.noise, ~moves.beyond_noise)):
             item.setPath(bins.sticks(np.where(chosen, length, np.nan)))
-
-    def _show_changes(self, frames: Iterable[int]) -> None:
-        for line in self._changes:
-            self._panel.removeItem(line)
-        pen = pg.mkPen(self.theme.foreground, style=Qt.PenStyle.DashLine)
-        self._changes = [pg.InfiniteLine(frame - 0.5, pen=pen) for frame in frames]
-        for line in self._changes:
-            self._panel.addItem(line, ignoreBounds=True)

@@ -64,6 +64,12 @@ class Results(QWidget):
             self._on_result(result.analysis)
 
     @property
+    def _particles(self) -> tuple[int, ...]:
+        """The selected rods that the analysis has: after a correction others may be selected before we are told."""
+        there = set() if self._analysis is None else set(self._analysis.motion.particles["particle"])
+        return tuple(particle for particle in self._selection.particles if particle in there)
+
+    @property
     def words(self) -> str:
         """What is said of the selected rods."""
         return str(self._particle.text())
@@ -116,15 +122,14 @@ class Results(QWidget):
         self.table.set_table(rods, columns)
         self.scatter.set_table(rods, columns)
         self.filter_line.set_table(rods, columns)
-        there = set(rods["particle"])
-        self._selection.select_many(particle for particle in self._selection.particles if particle in there)
+        self._selection.select_many(self._particles)
         self._show_rods()
 
     def _show_rods(self) -> None:
         """Show the selected rods in words and in the plot that is in front."""
         if self._analysis is None:
             return
-        particles = self._selection.particles
+        particles = self._particles
         if not particles:
             words = "No rod is selected: click on one in the movie, the table or a plot."
         else:
@@ -157,10 +162,10 @@ class Results(QWidget):
 
     def _step_to_change(self, direction: int) -> None:
         """Show the nearest frame after (1) or before (-1) the one in view from which the rod moves otherwise."""
-        if self._analysis is None or self._selection.particle is None:
+        if self._analysis is None or not self._particles:
             return
         rods = self._analysis.motion.particles
-        (text,) = rods.loc[rods["particle"] == self._selection.particle, "change_points"]
+        (text,) = rods.loc[rods["particle"] == self._particles[-1], "change_points"]
         away = [direction * (frame - self._selection.frame) for frame in change_frames(text)]
         ahead = [frames for frames in away if frames > 0]
         if ahead:

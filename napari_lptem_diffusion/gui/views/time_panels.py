@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pyqtgraph as pg
@@ -28,6 +29,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
         self.theme = Theme()
         self.panels: list[pg.PlotItem] = []
         self.cursors: list[pg.InfiniteLine] = []
+        self.changes: dict[int, list[pg.InfiniteLine]] = {}
         self._last_frame = 1
         self._movie: tuple[int, float | None] | None = None
         self._seconds = SecondsAxis()
@@ -104,6 +106,16 @@ class TimePanels(pg.GraphicsLayoutWidget):
     def show_all_frames(self) -> None:
         """Show the whole movie."""
         self.panels[0].setXRange(0, self._last_frame, padding=0.02)
+
+    def show_changes(self, frames: Iterable[int]) -> None:
+        """Draw a line before each of the *frames* from which a rod moves otherwise."""
+        for panel, line in ((line.getViewBox(), line) for lines in self.changes.values() for line in lines):
+            panel.removeItem(line)
+        pen = pg.mkPen(self.theme.foreground, style=Qt.PenStyle.DashLine)
+        self.changes = {frame: [pg.InfiniteLine(frame - 0.5, pen=pen) for _ in self.panels] for frame in frames}
+        for lines in self.changes.values():
+            for panel, line in zip(self.panels, lines, strict=True):
+                panel.addItem(line, ignoreBounds=True)
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of napari's theme."""

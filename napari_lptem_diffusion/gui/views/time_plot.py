@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import pyqtgraph as pg
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QPainterPath
 from qtpy.QtWidgets import QGraphicsPathItem
 
@@ -32,8 +31,6 @@ class TimePlot(TimePanels):
         self._motion = pd.DataFrame()
         self.bands = {(name, ends): QGraphicsPathItem() for name in SCALES for ends in _ENDS}
         self.curves = {name: QGraphicsPathItem() for name in SCALES}
-        self._changes: list[pg.InfiniteLine] = []
-        self._change_frames: tuple[int, ...] = ()
         mixing, exponents = self.add_panel((0, 1)), self.add_panel((0, 2))
         self._panel_of = {"mixing_ratio": mixing, "alpha_fbm": exponents, "alpha_ctrw": exponents}
         for panel, ticks in ((mixing, (0, 0.5, 1)), (exponents, (0, 1, 2))):
@@ -50,16 +47,11 @@ class TimePlot(TimePanels):
         )
         self.set_theme(self.theme)
 
-    @property
-    def change_frames(self) -> tuple[int, ...]:
-        """The change points that are drawn."""
-        return self._change_frames
-
     def show_motion(self, motion: pd.DataFrame, change_frames: Iterable[int]) -> None:
         """Draw a rod's rows of ``motion.frames`` and the frames from which its motion is another."""
         self._motion = motion.set_index("frame", drop=False)
         self.draw()
-        self._show_changes(tuple(change_frames))
+        self.show_changes(change_frames)
         self.say()
 
     def draw(self) -> None:
@@ -101,23 +93,17 @@ class TimePlot(TimePanels):
             f"<span style='color:{self._colour(name)}'>{_TITLES[name]}</span>" for name in ("alpha_fbm", "alpha_ctrw")
         ]
         exponents.getAxis("left").setLabel("<br>".join(words))
-        self._show_changes(self._change_frames)
+        self.show_changes(list(self.changes))
 
     def _colour(self, name: str) -> str:
         return {"alpha_fbm": FBM_HEX, "alpha_ctrw": CTRW_HEX}.get(name, self.theme.foreground)
 
-    def _show_changes(self, frames: tuple[int, ...]) -> None:
-        for line in self._changes:
-            line.getViewBox().removeItem(line)
-        self._changes, self._change_frames = [], frames
-        pen = pg.mkPen(self.theme.foreground, style=Qt.PenStyle.DashLine)
-        for frame in frames:
-            for panel in self.panels:
-                line = pg.InfiniteLine(frame - 0.5, pen=pen)
-                panel.addItem(line, ignoreBounds=True)
-                self._changes.append(line)
+    def show_changes(self, frames: Iterable[int]) -> None:
+        """Draw change points, with their probability in the upper panel."""
+        super().show_changes(frames)
+        for frame, (line, _) in self.changes.items():
             if frame in self._motion.index:
-                self._write_probability(self._changes[-2], float(self._motion["change_probability"][frame]))
+                self._write_probability(line, float(self._motion["change_probability"][frame]))
 
     def _write_probability(self, line: pg.InfiniteLine, probability: float) -> None:
         """Write the probability of a change beside the top of its line; the line keeps it alive."""
