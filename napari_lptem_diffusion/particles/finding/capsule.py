@@ -12,7 +12,7 @@ _INVERSE_ROOT_TWO_PI = np.float32(1 / np.sqrt(2 * np.pi))
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 _LEAST_EXPONENT = np.float32(-72)
 _TINY = np.float32(1e-12)
-_FAR_ENDS = 2.5
+_FAR_ENDS = 3.0
 """Half the axis in units of the blur from which each end is alone."""
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.particles.finding.detections import (
+    amplitudes_of,
     detections_table,
     empty_detections,
     parameters_of,
@@ -21,7 +22,7 @@ from napari_lptem_diffusion.particles.finding.filter_bank import Candidates, Fil
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
 from napari_lptem_diffusion.particles.finding.hypotheses import Odds, odd_rods, reconsider
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, joined_fits, rods_image
-from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y, joined_priors
 from napari_lptem_diffusion.particles.finding.windows import draw_rods
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import DetectionSettings
@@ -127,9 +128,9 @@ class Detector:
     def fit_all(self, normals: Array) -> list[Fit | None]:
         """`fit` for each of the normalised frames (frames, y, x); what is found in one depends on no other."""
         starts = [self.start(normal) for normal in normals]
-        fits = self._refit_all(normals, dict(enumerate(starts)))
+        fits = self._refit_of_population(normals, dict(enumerate(starts)))
         if fits:
-            fits |= self._refit_all(normals, self._reconsidered(normals, fits))
+            fits |= self._refit_of_population(normals, self._reconsidered(normals, fits))
         return [self._believable(fits[frame]) if frame in fits else None for frame in range(len(normals))]
 
     def _reconsidered(self, normals: Array, fits: dict[int, Fit]) -> dict[int, Matrix]:
@@ -159,17 +160,27 @@ class Detector:
         gain = self.field.variance_gain(start[:, X], start[:, Y])
         return fit_rods(normal, start, priors, self.field.noise.correlation, gain, self.prior.shape)
 
-    def _refit_all(self, normals: Array, starts: dict[int, Matrix]) -> dict[int, Fit]:
-        """`refit` with the sizes of the population, by frame; without those that have no rod."""
-        starts = {frame: start for frame, start in starts.items() if len(start)}
-        if not starts:
+    def refit_all(self, normals: Array, starts: dict[int, Matrix], priors: dict[int, RodPriors]) -> dict[int, Fit]:
+        """`refit` in each of the normalised frames (frames, y, x) that *starts* names; those without rods are left out.
+
+        A rod's fit does not depend on the other frames.
+        """
+        frames = [frame for frame, start in starts.items() if len(start)]
+        if not frames:
             return {}
-        counts = [len(start) for start in starts.values()]
-        start, frames = np.concatenate(list(starts.values())), np.repeat(list(starts), counts)
-        gain, priors = self.field.variance_gain(start[:, X], start[:, Y]), self.prior.of_rods(len(start))
-        fit = fit_rods(normals, start, priors, self.field.noise.correlation, gain, self.prior.shape, frames)
+        counts = [len(starts[frame]) for frame in frames]
+        start = np.concatenate([starts[frame] for frame in frames])
+        known = joined_priors([priors[frame] for frame in frames])
+        gain = self.field.variance_gain(start[:, X], start[:, Y])
+        noise, shape = self.field.noise.correlation, self.prior.shape
+        fit = fit_rods(normals, start, known, noise, gain, shape, np.repeat(frames, counts))
         rows = np.split(np.arange(len(start)), np.cumsum(counts)[:-1])
-        return {frame: fit.take(of_frame) for frame, of_frame in zip(starts, rows, strict=True)}
+        return {frame: fit.take(of_frame) for frame, of_frame in zip(frames, rows, strict=True)}
+
+    def _refit_of_population(self, normals: Array, starts: dict[int, Matrix]) -> dict[int, Fit]:
+        return self.refit_all(
+            normals, starts, {frame: self.prior.of_rods(len(start)) for frame, start in starts.items()}
+        )
 
     def table(self, fit: Fit, frame: int) -> pd.DataFrame:
         """Return fitted rods in px of the movie, columns as in `detections.COLUMNS`."""
@@ -178,6 +189,10 @@ class Detector:
     def parameters(self, rods: pd.DataFrame) -> Matrix:
         """Return the parameters of the fit, (rods, 8), of rods in a table of detections."""
         return parameters_of(rods, self.field)
+
+    def amplitudes(self, contrast: Matrix, parameters: Matrix) -> Matrix:
+        """Return the amplitudes, (rods,), of rods of this *contrast* where the *parameters* (rods, 8) say they are."""
+        return amplitudes_of(contrast, parameters, self.field)
 
     def size_priors(self, rods: pd.DataFrame) -> RodPriors:
         """Return priors, (rods, 8), of ``length``, ``width``, ``blur`` and their ``_error`` in a table (px)."""

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_lptem_diffusion.particles.finding.explanations import Way, likeliest
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
 from napari_lptem_diffusion.particles.finding.pose_fit import (
     LEAST_COARSE_WIDTH_PX,
     Fit,
-    costs,
     enlarged,
     in_groups,
-    levenberg_marquardt,
 )
 from napari_lptem_diffusion.particles.finding.priors import (
     AMPLITUDE,
@@ -31,7 +30,7 @@ from napari_lptem_diffusion.particles.finding.priors import (
     X,
     Y,
 )
-from napari_lptem_diffusion.particles.finding.windows import Windows, halved
+from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -41,10 +40,6 @@ _ODD_REST = 4.0
 _ODD_REST_SHARE = 0.06
 _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
-_FIRST_STEPS, _LAST_STEPS = 4, 12
-_SETTLED = 0.5
-"""How well the least squares of an explanation must be known, in units of the noise, to choose; see `least_gain`."""
-_FINALISTS = 2
 _MOST_EXAMINED = 100
 _CASES_TOGETHER = 8
 _SPLITS = [
@@ -192,43 +187,15 @@ def _best(
     flat, _ = in_groups(rods, prior.of_rods(len(rods)), np.arange(len(rods)).reshape(groups.shape))
     gain = variance_gain[groups].mean(axis=1)
     windows = Windows(rest, flat, reach, frames=frames[groups[:, 0]])
-    data = windows.data + windows.models(flat)
+    windows.data = windows.data + windows.models(flat)
     windows.absorption = np.maximum(-gain, 0)
     windows.weigh(flat, gain)
-    best, least = [case.ways[0] for case in cases], np.full(len(cases), np.inf)
-    for count in sorted({len(way) for case in cases for way in case.ways}):
-        which, starts = zip(
-            *((number, way) for number, case in enumerate(cases) for way in case.ways if len(way) == count), strict=True
-        )
-        for number, (cost, found) in _fitted(windows, data, np.array(which), np.array(starts), prior, level).items():
-            if cost + count * cases[number].cost_of_one < least[number]:
-                best[number], least[number] = found, cost + count * cases[number].cost_of_one
+    ways = [[Way(way, prior.of_rods(len(way)), len(way) * case.cost_of_one) for way in case.ways] for case in cases]
+    best = [found for _, found in likeliest(windows, ways, level, prior.shape.width >= LEAST_COARSE_WIDTH_PX)]
     return [
         None if len(found) == len(case.group) and _same(found, case.ways[0], prior.shape.width) else found
         for case, found in zip(cases, best, strict=True)
     ]
-
-
-def _fitted(
-    windows: Windows, data: Array, which: Rows, starts: Matrix, prior: Prior, level: float
-) -> dict[int, tuple[float, Matrix]]:
-    """By window, the least cost over its starts (starts, rods, 8) and the rods (rods, 8) there; *which* is whose."""
-    count = starts.shape[1]
-    rods = np.arange(starts.shape[0] * count).reshape(-1, count)
-    parameters, priors = in_groups(starts.reshape(-1, 8), prior.of_rods(rods.size), rods)
-    first = (windows.halved(), halved(data)) if prior.shape.width >= LEAST_COARSE_WIDTH_PX else (windows, data)
-    for (view, seen), steps in ((first, _FIRST_STEPS), ((windows, data), _LAST_STEPS)):
-        copies, pixels = view.take(which), seen[which]
-        here = priors.take(np.arange(len(parameters)))
-        parameters = levenberg_marquardt(copies, pixels, parameters, here, level, steps, _SETTLED)
-        cost = costs(copies, pixels, parameters, here, level)
-        cost = np.where((parameters[:, AMPLITUDE::8] > 0).all(axis=1), cost, np.inf)
-        order = np.lexsort((cost, which))
-        place = np.arange(len(order)) - np.searchsorted(which[order], which[order])
-        kept = order[place < _FINALISTS]
-        parameters, cost, which = parameters[kept], cost[kept], which[kept]
-    leaders = np.unique(which, return_index=True)[1]
-    return {int(which[k]): (float(cost[k]), parameters[k].reshape(-1, 8)) for k in leaders}
 
 
 def _fewer(rods: Matrix) -> list[Matrix]:

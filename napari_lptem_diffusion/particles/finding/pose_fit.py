@@ -189,17 +189,23 @@ def in_groups(values: Matrix, priors: RodPriors, groups: Rows) -> tuple[Matrix, 
 
 
 def levenberg_marquardt(
-    windows: Windows,
-    data: Array,
-    start: Matrix,
-    priors: RodPriors,
-    level: float,
-    steps: int,
-    settled: float = _SETTLED,
+    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
 ) -> Matrix:
-    """Minimise squares over noise *level* plus the prior, for all groups side by side; return the parameters.
+    """Return the parameters alone; see `minimised`."""
+    return minimised(windows, data, start, priors, level, steps, _SETTLED)[0]
+
+
+def minimised(
+    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int, settled: float
+) -> tuple[Matrix, Matrix]:
+    """Minimise squares over noise *level* plus the prior (Levenberg-Marquardt), for all groups side by side.
 
     A step that promises to lower the squares by less than *settled*, in units of the noise, is the last.
+
+    Returns
+    -------
+    parameters, cost : ndarray
+        (groups, 8 * rods in a group) and (groups,), the latter to within *settled*.
     """
     parameters, damping = start.copy(), np.full(len(start), 1e-2)
     cost, curvature, gradient = squares(windows, data, parameters, priors, level)
@@ -213,7 +219,7 @@ def levenberg_marquardt(
         promised = 2 * (step * gradient[active]).sum(axis=1) - np.einsum("ni,nij,nj->n", step, curvature[active], step)
         last = (promised < settled) & (damping[active] < 1)
         trial = parameters[active] + step
-        parameters[active[last]] = trial[last]
+        parameters[active[last]], cost[active[last]] = trial[last], cost[active[last]] - promised[last]
         active, trial = active[~last], trial[~last]
         if not len(active):
             break
@@ -225,7 +231,7 @@ def levenberg_marquardt(
         cost[won], curvature[won], gradient[won] = (value[better] for value in new)
         damping[active] *= np.where(better, 0.2, 8)
         active = active[damping[active] < 1e4]
-    return parameters
+    return parameters, cost
 
 
 def squares(
@@ -237,16 +243,9 @@ def squares(
     """
     residual, jacobian = windows.linearise(data, parameters)
     curvature, gradient = normal_equations(residual, jacobian, level)
-    cost = _cost(residual, parameters, priors, level)
-    pull = priors.precision * (priors.centre - parameters)
-    return cost, curvature + _diagonal(priors.precision), gradient + pull
-
-
-def costs(windows: Windows, data: Array, parameters: Matrix, priors: RodPriors, level: float) -> Matrix:
-    """Return the cost (groups,) alone; see `squares`."""
-    background = parameters[:, BACKGROUND::8].sum(axis=1)[:, None, None].astype(np.float32)
-    residual = (data - windows.models(parameters) - background) * windows.weight
-    return _cost(residual, parameters, priors, level)
+    off = priors.centre - parameters
+    cost = np.einsum("nyx,nyx->n", residual, residual).astype(float) / level + (priors.precision * off**2).sum(axis=1)
+    return cost, curvature + _diagonal(priors.precision), gradient + priors.precision * off
 
 
 def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Matrix, Matrix]:
@@ -255,12 +254,6 @@ def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Ma
     curvature = (flat @ flat.transpose(0, 2, 1)).astype(float) / level
     gradient = (flat @ residual.reshape(len(flat), -1, 1))[..., 0].astype(float) / level
     return curvature, gradient
-
-
-def _cost(residual: Array, parameters: Matrix, priors: RodPriors, level: float) -> Matrix:
-    squared = np.einsum("nyx,nyx->n", residual, residual).astype(float)
-    cost: Matrix = squared / level + (priors.precision * (priors.centre - parameters) ** 2).sum(axis=1)
-    return cost
 
 
 def _diagonal(values: Matrix) -> Matrix:
