@@ -47,8 +47,8 @@ class CompareRows(QTableWidget):
             for row in range(self.rowCount())
         }
 
-    def add(self, exports: Iterable[Path]) -> int:
-        """Add the exports that are not there yet, each a condition of its own, and return how many."""
+    def add(self, exports: Iterable[Path]) -> None:
+        """Add the exports that are not there yet, each a condition of its own."""
         there = {path.resolve() for path in self.labels}
         new = [path for path in dict.fromkeys(exports) if path.resolve() not in there]
         first_new = self.rowCount()
@@ -70,7 +70,6 @@ class CompareRows(QTableWidget):
         self.blockSignals(blocked)
         if new:
             self.conditions_changed.emit()
-        return len(new)
 
     def remove_selected(self) -> None:
         """Take the selected rows out."""
