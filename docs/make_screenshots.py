@@ -20,9 +20,11 @@ from PIL import Image, ImageDraw, ImageFont
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QWidget
 
+from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui import autosave
 from napari_lptem_diffusion.gui.app import docked
 from napari_lptem_diffusion.gui.canvas import PREVIEW
+from napari_lptem_diffusion.gui.colours import PARTICLE_RGB
 from napari_lptem_diffusion.gui.import_tracks import ImportTracksDialog
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.judge import judge_tracks
@@ -32,7 +34,7 @@ IMAGES = Path(__file__).parent / "images"
 SIZE_PX = (1400, 900)
 LONGEST_WAIT_S = 900
 DEMO_WIDTH_PX = 900
-DEMO_COLOURS = 96
+DEMO_COLOURS = 160
 CAPTION_HEIGHT_PX = 40
 CONDITION_COLUMN = 2
 
@@ -192,12 +194,16 @@ class Demo:
 
     def save(self, path: Path) -> None:
         """Write a GIF with one palette for all frames, so that what does not change costs nothing."""
-        tall = Image.new("RGB", (DEMO_WIDTH_PX, sum(frame.height for frame in self._frames[::4])))
-        top = 0
-        for frame in self._frames[::4]:
-            tall.paste(frame, (0, top))
-            top += frame.height
-        palette = tall.quantize(DEMO_COLOURS, Image.Quantize.MEDIANCUT)
+        pictures = self._frames[::4]
+        height = pictures[0].height
+        sample = Image.new("RGB", (DEMO_WIDTH_PX, height * (len(pictures) + 1)))
+        for place, frame in enumerate(pictures):
+            sample.paste(frame, (0, height * place))
+        # Thin lines would have no say beside the grey of the movie: their colours get as much room.
+        colours = np.vstack([PARTICLE_RGB, *(scale.table(8) for scale in SCALES.values())])
+        stripes = Image.fromarray((255 * colours[None]).astype(np.uint8))
+        sample.paste(stripes.resize((DEMO_WIDTH_PX, height), Image.NEAREST), (0, height * len(pictures)))
+        palette = sample.quantize(DEMO_COLOURS, Image.Quantize.MEDIANCUT)
         first, *rest = (frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self._frames)
         first.save(path, save_all=True, append_images=rest, duration=self._durations_ms, loop=0, optimize=True)
 

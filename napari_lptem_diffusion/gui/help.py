@@ -13,6 +13,7 @@ PAGES = {
     "First steps": "tutorial.md",
     "How to read the result": "reading.md",
     "Correcting": "corrections.md",
+    "Sessions": "sessions.md",
     "Tracks of other tools": "track_files.md",
     "Comparing conditions": "compare.md",
     "Questions that come up": "faq.md",

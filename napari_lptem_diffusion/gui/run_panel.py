@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
@@ -36,7 +35,8 @@ class RunPanel(QWidget):
         super().__init__()
         self._worker: Worker | None = None
         self._stage = Stage("", 0.0)
-        self._outcome = ""
+        self._outcome = self._said = ""
+        self._link_colour = "blue"
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip(
             "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
@@ -73,17 +73,18 @@ class RunPanel(QWidget):
     @property
     def text(self) -> str:
         """What is said under the bar."""
-        return str(self._text.text())
+        return self._said
 
     def say(self, text: str) -> None:
         """Show *text* under the bar; it may have links."""
-        self._text.setText(text)
+        self._said = text
+        is_rich = "<a " in text
+        self._text.setText(f"<style>a {{ color: {self._link_colour} }}</style>{text}" if is_rich else text)
 
-    def set_link_colour(self, colour: QColor) -> None:
-        """Draw links in *colour*: napari's style leaves them as dark as on paper."""
-        palette = self._text.palette()
-        palette.setColor(QPalette.ColorRole.Link, colour)
-        self._text.setPalette(palette)
+    def set_link_colour(self, hex_colour: str) -> None:
+        """Draw links in this colour: napari's style leaves them as dark as on paper."""
+        self._link_colour = hex_colour
+        self.say(self._said)
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Start *work*, unless some is running.

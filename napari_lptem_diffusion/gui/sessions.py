@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.progress import Progress, ShouldStop
 
+OnOpened = Callable[["Analysis"], None]
+
 _KINDS = f"Sessions (*{SESSION_SUFFIX})"
 
 
@@ -41,6 +43,7 @@ class Sessions(QObject):
         self._result = result
         self._window = parent
         self.path: Path | None = None
+        self._missing: tuple[str, Path, OnOpened] | None = None
         self._is_saved = True
         self.autosave = Autosave(self, home)
         self.recovery = RecoveryLine()
@@ -124,27 +127,32 @@ class Sessions(QObject):
         self.autosave.leave()
         self.recovery.leave()
 
-    def _open(self, path: Path, on_opened: Callable[[Analysis], None], **how: Any) -> None:
-        def work(progress: Progress, should_stop: ShouldStop) -> Analysis | MovieNotFoundError:
+    def _open(self, path: Path, on_opened: OnOpened, **how: Any) -> None:
+        def work(progress: Progress, should_stop: ShouldStop) -> Analysis | str:
             try:
                 return open_session(path, **how)
             except MovieNotFoundError as missing:
-                return missing
+                return str(missing)  # an exception that is returned is an error to napari
 
-        def on_done(found: Analysis | MovieNotFoundError) -> str:
-            if isinstance(found, MovieNotFoundError):
-                QTimer.singleShot(0, partial(self._ask_for_movie, found, path, on_opened))
-                return str(found)
+        def on_done(found: Analysis | str) -> str:
+            if isinstance(found, str):
+                self._missing = found, path, on_opened
+                return found
             on_opened(found)
             corrections = len(found.corrections)
             return f"Session of {found.movie.name} with {counted(corrections, 'correction')}."
 
         self.work_wanted.emit(work, f"Opening {path.name}", on_done)
 
-    def _ask_for_movie(self, missing: MovieNotFoundError, path: Path, on_opened: Callable[[Analysis], None]) -> None:
-        box = QMessageBox(
-            QMessageBox.Icon.Question, TITLE, str(missing), QMessageBox.StandardButton.Cancel, self._window
-        )
+    def ask_for_missing_movie(self) -> None:
+        """Ask for the movie of the session that was to be opened, if it is missing, once the work has ended."""
+        if self._missing is not None:
+            missing, path, on_opened = self._missing
+            self._missing = None
+            self._ask_for_movie(missing, path, on_opened)
+
+    def _ask_for_movie(self, missing: str, path: Path, on_opened: OnOpened) -> None:
+        box = QMessageBox(QMessageBox.Icon.Question, TITLE, missing, QMessageBox.StandardButton.Cancel, self._window)
         box.setInformativeText("The results can be looked at without it; the frames are then empty.")
         find = box.addButton("Find the movie …", QMessageBox.ButtonRole.AcceptRole)
         without = box.addButton("Open without it", QMessageBox.ButtonRole.AcceptRole)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtGui import QColor, QShowEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
@@ -208,6 +208,7 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.warned.connect(tell_warning)
         self.run_panel.started.connect(partial(self._set_busy, True))
         self.run_panel.finished.connect(partial(self._set_busy, False))
+        self.run_panel.finished.connect(self.sessions.ask_for_missing_movie)
         self.opening.tracks_shown.connect(self.export_panel.note_columns)
         self.presets_menu.taken.connect(self.run_panel.say)
         self.export_panel.told.connect(self.run_panel.say)
@@ -334,7 +335,7 @@ class LptemDiffusionWidget(QWidget):
         theme = get_theme(self._viewer.theme)
         text, background, warning = (colour.as_rgb_tuple() for colour in (theme.text, theme.background, theme.warning))
         self.setStyleSheet(label_colours(text, background, warning))
-        self.run_panel.set_link_colour(QColor(theme.text.as_hex()))
+        self.run_panel.set_link_colour(theme.text.as_hex())
         self.results.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
 
     def _lay_out(self) -> None:

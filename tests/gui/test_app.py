@@ -4,9 +4,11 @@ import napari
 import numpy as np
 import pytest
 from PIL import Image
+from qtpy.QtWidgets import QWidget
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import app
+from napari_lptem_diffusion.gui.help import PAGES, HelpWindow
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.session import save_session
@@ -14,6 +16,8 @@ from napari_lptem_diffusion.settings import DetectionSettings, Settings
 from tests.analysis_factory import make_analysis
 
 PLUGIN = "napari-lptem-diffusion"
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
 @pytest.fixture
@@ -105,3 +109,14 @@ def test_closing_the_dock_takes_everything_of_ours_along(viewer, qtbot):
     qtbot.waitUntil(lambda: not viewer.window.dock_widgets)
     viewer.dims.set_current_step(0, 3)
     assert not any("lptem" in getattr(each, "__module__", "") for each in viewer.mouse_drag_callbacks)
+
+
+def test_every_page_of_the_help_is_there(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    window = HelpWindow(parent)
+    for name in PAGES.values():
+        window.show_page(name)
+        assert len(window.page.toPlainText()) > 500
+    window.page.backward()
+    assert window.page.source().fileName() == list(PAGES.values())[-2]

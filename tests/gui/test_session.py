@@ -22,6 +22,8 @@ from napari_lptem_diffusion.session import open_session, save_session
 from tests.analysis_factory import make_analysis
 
 TIMEOUT_MS = 20_000
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_the_session_of_an_export_is_not_saved_over(sessions, analysis, tmp_path
 
 
 @pytest.mark.parametrize(("answer", "seen"), [("Open without it", 0), ("Find the movie …", 1), ("Cancel", None)])
-def test_a_session_asks_for_a_movie_that_was_moved(sessions, analysis, tmp_path, qtbot, monkeypatch, answer, seen):
+def test_a_session_asks_for_a_movie_that_was_moved(sessions, analysis, tmp_path, monkeypatch, answer, seen):
     path = save_session(analysis, tmp_path / "mine.lptem")
     moved = tmp_path / "elsewhere" / "renamed.tif"
     moved.parent.mkdir()
@@ -189,7 +191,7 @@ def test_a_session_asks_for_a_movie_that_was_moved(sessions, analysis, tmp_path,
     opened = []
     sessions.opened.connect(opened.append)
     sessions.open(path)
-    qtbot.waitUntil(lambda: bool(asked))
+    sessions.ask_for_missing_movie()
     assert "rods.tif" in asked[0]
     assert [bool(shown.movie[0].any()) for shown in opened] == ([] if seen is None else [bool(seen)])
 

@@ -8,10 +8,11 @@ from napari.utils.interactions import mouse_press_callbacks, mouse_release_callb
 from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from napari_lptem_diffusion.analysis import analyze
 from napari_lptem_diffusion.gui.canvas import PREVIEW
+from napari_lptem_diffusion.gui.import_tracks import TrackImport
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles import Imaging, render_movie
@@ -21,6 +22,8 @@ from tests.analysis_factory import (
 )
 
 RUN_TIMEOUT_MS = 120_000
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +58,19 @@ def shown(widget):
     return widget
 
 
-def drop(widget, *paths):
+def drop(widget, *paths, modifier=Qt.KeyboardModifier.NoModifier):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    entered = QDragEnterEvent(QPoint(5, 5), action, mime, button, key)
+    action, button = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    entered = QDragEnterEvent(QPoint(5, 5), action, mime, button, modifier)
     QApplication.sendEvent(widget, entered)
     assert entered.isAccepted()
-    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), action, mime, button, key))
+    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), action, mime, button, modifier))
 
 
 def open_movie_in(widget, path, qtbot):
     widget.open(path)
-    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None)
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
 
 
 def boxes(widget):
@@ -96,7 +99,7 @@ def drawn(panel, kind):
 
 def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
     drop(widget, tiff)
-    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None)
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
     run_to_its_end(widget, qtbot)
     assert {"rods", "rod masks", "tracks"} <= layer_names(widget)
     assert {str(unit) for layer in widget._viewer.layers for unit in layer.units[1:]} == {"nanometer"}
@@ -112,6 +115,80 @@ def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
     tables = sorted(path.relative_to(folder) for path in folder.rglob("*.csv"))
     assert tables == sorted(path.relative_to(scripted) for path in scripted.rglob("*.csv"))
     assert all((folder / table).read_bytes() == (scripted / table).read_bytes() for table in tables)
+
+
+def test_corrected_undone_saved_and_opened_again(shown, viewer, tmp_path, qtbot):
+    def trigger(name):
+        with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+            shown.correct_panel.action(name).trigger()
+
+    shown.selection.select(2)
+    trigger("delete")
+    assert 2 not in set(shown.result.analysis.tracks["particle"])
+    assert shown.steps.follow_section.state == "4 rods followed"
+    trigger("undo")
+    assert 2 in set(shown.result.analysis.tracks["particle"])
+    trigger("redo")
+    assert shown.sessions.has_unsaved_corrections
+    with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        shown.sessions.save_to(tmp_path / "mine.lptem")
+    assert not shown.sessions.has_unsaved_corrections
+    corrected = shown.result.analysis
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: shown.result.analysis is None)
+    shown.sessions._ask_for_movie = lambda missing, path, on_opened: shown.sessions._open(
+        path, on_opened, movie=corrected.movie
+    )
+    drop(shown, tmp_path / "mine.lptem")
+    qtbot.waitUntil(lambda: shown.result.analysis is not None, timeout=RUN_TIMEOUT_MS)
+    assert shown.result.analysis.motion.frames.equals(corrected.motion.frames)
+    assert [each.do for each in shown.result.analysis.corrections] == ["delete track"]
+    qtbot.waitUntil(lambda: not shown.run_panel.is_running)
+    trigger("undo")
+    assert 2 in set(shown.result.analysis.tracks["particle"])
+
+
+def test_tracks_of_another_tool_are_judged_and_shown(widget, tmp_path, qtbot, monkeypatch):
+    path = tmp_path / "tracks.csv"
+    make_analysis().tracks[["particle", "frame", "x", "y"]].to_csv(path, index=False)
+    monkeypatch.setattr(
+        "napari_lptem_diffusion.gui.opening.ask_for_tracks",
+        lambda parent, path, settings: TrackImport(path, settings, None),
+    )
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        drop(widget, path)
+    assert len(widget.result.analysis.motion.particles) == 5
+    assert "tracks.csv" in widget.run_panel.text
+    widget.export_panel.copy_action.trigger()
+    assert "judge_tracks" in QApplication.clipboard().text()
+
+
+def test_what_is_ours_is_opened_where_it_is_dropped_on_the_canvas(widget, viewer, tiff, tmp_path, qtbot, monkeypatch):
+    viewer.window._qt_window.show()
+    canvas, left_to_napari = viewer.window._qt_viewer, []
+    monkeypatch.setattr(type(canvas), "dropEvent", lambda _, event: left_to_napari.append(event.mimeData().urls()))
+    (tmp_path / "rods.toml").write_text("[detection]\nthreshold_sigma = 6.5\n")
+    drop(canvas, tiff, tmp_path / "rods.toml")
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
+    assert isinstance(viewer.layers["rods"].data, Movie)
+    assert widget.settings.detection.threshold_sigma == 6.5
+    assert left_to_napari == []
+    (tmp_path / "notes.docx").write_text("")
+    drop(canvas, tmp_path / "notes.docx")
+    drop(canvas, tiff, modifier=Qt.KeyboardModifier.AltModifier)
+    assert len(left_to_napari) == 2
+
+
+def test_a_step_goes_back_to_the_movie(widget, tiff, qtbot):
+    open_movie_in(widget, tiff, qtbot)
+    form = widget.movie_panel.form
+    form.rows["pixel_size_nm"].value_widget.value = 7.0
+    assert widget.steps.movie_section.state.startswith("7 nm/px")
+    buttons = [b for b in widget.steps.movie_section.findChildren(QPushButton) if b.text() == "From the movie"]
+    buttons[0].click()
+    assert widget.settings.movie.pixel_size_nm is None
+    assert widget.steps.movie_section.state.startswith("2 nm/px")
+    assert not buttons[0].isVisibleTo(widget)
 
 
 def test_cancel_in_the_middle_leaves_everything_as_it_was(widget, tiff, qtbot):
