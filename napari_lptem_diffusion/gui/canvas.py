@@ -300,7 +300,7 @@ class Canvas(QObject):
                 return
             data, options, kind = layers.tracks_layer(rods, self.look.tail_frames)
             self._result["tracks"] = self._add(self._result_image, data, options, kind)
-        elif not rods.empty:
+        elif not rods.empty and not np.array_equal(tracks.data, layers.track_vertices(rods)):
             tracks.data = layers.track_vertices(rods)
         self._show_tails(not rods.empty)
         self._colour_tracks()
