@@ -66,7 +66,8 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: 
     along, across, angle = scale.factors(fit.snr) * stated_errors(fit)
     along, across = along * bin_px, across * bin_px
     length, width, blur = np.exp(p[:, SIZE].T) * bin_px
-    length_error, width_error, blur_error = np.sqrt(np.einsum("nii->in", covariance)[SIZE]) * (length, width, blur)
+    relative = np.sqrt(np.maximum(np.einsum("nii->in", covariance)[SIZE], 0))  # rounding can make it negative
+    length_error, width_error, blur_error = relative * (length, width, blur)
     grey_per_amplitude, absorbable = _grey_scales(p, field)
     columns = {
         "frame": np.full(len(p), frame, dtype=np.int64),

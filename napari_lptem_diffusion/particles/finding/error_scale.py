@@ -139,8 +139,9 @@ def stated_errors(fit: Fit) -> tuple[Matrix, Matrix, Matrix]:
     axis = np.stack([np.cos(fit.parameters[:, ANGLE]), np.sin(fit.parameters[:, ANGLE])], axis=1)
     side = np.stack([-axis[:, 1], axis[:, 0]], axis=1)
     plane = fit.covariance[:, :2, :2]
-    along, across = (np.sqrt(np.einsum("ni,nij,nj->n", v, plane, v)) for v in (axis, side))
-    return along, across, np.sqrt(fit.covariance[:, ANGLE, ANGLE])
+    variances = (*(np.einsum("ni,nij,nj->n", v, plane, v) for v in (axis, side)), fit.covariance[:, ANGLE, ANGLE])
+    along, across, angle = (np.sqrt(np.maximum(variance, 0)) for variance in variances)  # rounding can make it negative
+    return along, across, angle
 
 
 def _scattered(prior: Prior, noise: NoiseCorrelation, threshold: float, rng: np.random.Generator) -> tuple[Matrix, int]:
