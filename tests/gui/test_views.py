@@ -271,6 +271,14 @@ def test_the_pointer_reads_values_out(views, qtbot):
     assert "frame 5<" in views.time.said or "frame 5 (0.0625 s)<" in views.time.said
 
 
+def test_the_line_over_a_plot_says_what_there_is_room_for(views, qtbot):
+    views.selection.show_frame(5)
+    for width, has_intervals in ((500, False), (2400, True), (500, False)):
+        views.results.resize(width, 320)
+        qtbot.waitUntil(lambda wide=has_intervals: ("–" in views.time.said) == wide)
+        assert "frame 5" in views.time.said
+
+
 def test_keys_go_from_change_to_change(views, qtbot):
     analysis = make_analysis()
     particles = analysis.motion.particles.assign(change_points=["", "30;41", "", "", ""])

@@ -71,10 +71,10 @@ class DecadesAxis(pg.AxisItem):
 class GivingLabel(pg.LabelItem):
     """A line of rich text that gets shorter, or is cut off, where there is no room, rather than widening the plot."""
 
-    def show_text(self, text: str, colour: str, shorter: str | None = None) -> None:
-        """Show *text*, or *shorter* if that does not fit."""
+    def show_text(self, text: str, colour: str, shorter: str, room_px: float) -> None:
+        """Show *text*, or *shorter* if *room_px* is too little for it."""
         self.setText(text, color=colour)
-        if shorter is not None and self.itemRect().width() > self.width():
+        if self.itemRect().width() > room_px:
             self.setText(shorter, color=colour)
 
     def updateMin(self) -> None:

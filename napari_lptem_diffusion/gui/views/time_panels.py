@@ -7,6 +7,7 @@ from typing import Any
 
 import pyqtgraph as pg
 from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QResizeEvent
 
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.axes import GivingLabel, SecondsAxis
@@ -14,6 +15,7 @@ from napari_lptem_diffusion.gui.views.theme import Theme
 
 _LEAST_FRAMES_IN_VIEW = 8
 _AXIS_WIDTH_EM = 3.2
+_MARGINS_PX = 16
 
 
 class TimePanels(pg.GraphicsLayoutWidget):
@@ -133,12 +135,19 @@ class TimePanels(pg.GraphicsLayoutWidget):
     def say(self) -> None:
         """Write what the curves are under the pointer, or else at the frame in view."""
         frame = self.selection.frame if self._hovered is None else self._hovered
-        self._said.show_text(self.read_out(frame), self.theme.foreground, self.read_out(frame, short=True))
+        full, short = self.read_out(frame), self.read_out(frame, short=True)
+        self._said.show_text(full, self.theme.foreground, short, self.width() - _MARGINS_PX)
 
     def place(self, frame: int) -> str:
         """Return "frame 12", with its time if that is known."""
         seconds = f" ({frame * self._seconds.frame_interval_s:.4g} s)" if self._seconds.isVisible() else ""
         return f"frame {frame}{seconds}"
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say as much as there is room for."""
+        super().resizeEvent(event)
+        if event is not None:  # which it is while pyqtgraph builds the view
+            self.say()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Read out the frame in view again."""
