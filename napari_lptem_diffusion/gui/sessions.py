@@ -196,9 +196,7 @@ class Sessions(QObject):
 
     def _take(self, analysis: Analysis | None) -> None:
         self._is_saved = analysis is None
-        if analysis is None:
-            self.autosave.forget()
-        else:
+        if analysis is not None:  # one that is taken away stays kept: napari clears its layers when it closes
             self.autosave.keep(analysis)
         for action in (self.save_action, self.save_as_action):
             action.setEnabled(analysis is not None)
