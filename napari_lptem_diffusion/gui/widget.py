@@ -268,10 +268,11 @@ class LptemDiffusionWidget(QWidget):
         """Show another result, or take the one away whose movie is gone."""
         self.result_part.setVisible(analysis is not None)
         self.top_bar.results_button.setEnabled(analysis is not None and not analysis.motion.particles.empty)
+        image = self.result.image
+        self.export_section.set_state("" if image is None else image.name)
         if analysis is None or analysis.motion.particles.empty:
             self.results_dock.hide()
             return
-        self.export_section.set_state(analysis.movie.name)
         if not self.results_dock.is_shown:
             self.steps.fold()
             self.results_dock.show()
