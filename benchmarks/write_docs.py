@@ -13,7 +13,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TITLES = {"detection": "Detection and tracking", "diffusion": "Motion", "throughput": "Throughput"}
+TITLES = {
+    "detection": "Detection and tracking",
+    "diffusion": "Motion",
+    "throughput": "Throughput",
+    "interactions": "Interactions",
+}
 
 
 def main() -> None:

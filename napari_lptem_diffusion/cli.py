@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 import tomllib
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from napari_lptem_diffusion import __version__
+from napari_lptem_diffusion.batch import Job, Outcome, Outputs, analyze_and_save, analyze_movies
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import Settings, StageSettings
-from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt
+from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt, found_in_words
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -50,12 +50,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    analyze = commands.add_parser("analyze", help="analyse movies and write CSVs")
+    analyze = commands.add_parser(
+        "analyze",
+        help="analyse movies and write CSVs",
+        description="Analyse movies and write CSVs. Of several movies, those that are done already with the same "
+        "settings are left out, so that a run that was stopped can be taken up by the same command.",
+    )
     analyze.add_argument("movies", nargs="+", type=Path, metavar="MOVIE", help="a file or a folder of frames")
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
-    analyze.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    _add_extras(analyze)
+    analyze.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="analyse so many movies at a time (default: 1)"
+    )
     analyze.add_argument(
         "--corrections", type=Path, metavar="FILE.json", help="make the corrections of an export to its movie again"
     )
@@ -73,13 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         help="what a column holds (x, y, particle, frame, time, localization_error, angle) or its unit (length_unit, "
         "time_unit, angle_unit), such as --column x=POSITION_X --column length_unit=nm; guessed where left out",
     )
-    judge.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    _add_extras(judge)
     judge.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
     _add_settings(judge, "movie", "diffusion")
     judge.set_defaults(run=_judge)
 
     compare = commands.add_parser("compare", help="compare conditions over the results of many movies")
-    compare.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="results of analyze or judge")
+    compare.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="results of analyze or judge, or sessions"
+    )
     compare.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the comparison")
     compare.add_argument(
         "--condition",
@@ -114,6 +124,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--finish", type=int, metavar="STEPS", help="let the run of the folder end, over so many steps")
     train.set_defaults(run=_train)
     return parser
+
+
+def _add_extras(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trackmate", action="store_true", help="write the tracks for Fiji's TrackMate too")
+    parser.add_argument("--figures", action="store_true", help="write figures for a paper too (SVG and PDF)")
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 1")
+    return number
 
 
 def _add_settings(parser: argparse.ArgumentParser, *stages: str) -> None:
@@ -151,71 +172,57 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _analyze(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    outputs = Outputs(True, not options.no_video, options.trackmate, options.figures)
+    if len(options.movies) == 1:
+        job = Job(options.movies[0], options.output, settings, outputs, options.overwrite)
+        _analyze_one(job, _corrections(options))
+    elif options.corrections is not None:
+        raise InputError(f"--corrections belong to one movie, but {len(options.movies)} movies were given.")
+    else:
+        _analyze_many(options, settings, outputs)
+
+
+def _analyze_one(job: Job, corrections: Sequence[Correction] = ()) -> Analysis:
     from napari_lptem_diffusion.export import check_output_folder
 
-    settings = _settings(options)
-    corrections = _corrections(options)
-    folders = _output_folders(options.movies, options.output)
-    for folder in folders:
-        check_output_folder(folder, overwrite=options.overwrite)
-    refused = []
-    for movie, folder in zip(options.movies, folders, strict=True):
-        try:
-            _analyze_one(
-                movie, folder, settings, not options.no_video, options.overwrite, corrections, options.trackmate
-            )
-        except InputError as error:
-            if len(folders) == 1:
-                raise
-            print(f"Error: {error}", file=sys.stderr)
-            refused.append(movie.name)
-    if refused:
-        raise InputError(f"{len(refused)} of {len(folders)} movies could not be analysed: {', '.join(refused)}.")
+    check_output_folder(job.folder, overwrite=job.overwrite)
+    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
+        analysis = analyze_and_save(job, progress, should_stop, corrections)
+    print(found_in_words(analysis, job.folder))
+    return analysis
+
+
+def _analyze_many(options: argparse.Namespace, settings: Settings, outputs: Outputs) -> None:
+    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
+        outcomes = analyze_movies(
+            options.movies,
+            options.output,
+            settings,
+            outputs,
+            options.workers,
+            options.overwrite,
+            progress=progress,
+            should_stop=should_stop,
+            on_outcome=_print_outcome,
+        )
+    if without := [outcome.movie.name for outcome in outcomes if outcome.status in ("refused", "failed")]:
+        raise InputError(f"{len(without)} of {len(outcomes)} movies could not be analysed: {', '.join(without)}.")
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    for warned in outcome.warned:
+        print(f"Warning: {warned}", file=sys.stderr)
+    if outcome.status in ("refused", "failed"):
+        print(f"{outcome.details}Error: {outcome.message}", file=sys.stderr)
+    else:
+        print(outcome.message)
 
 
 def _corrections(options: argparse.Namespace) -> tuple[Correction, ...]:
-    if options.corrections is None:
-        return ()
     from napari_lptem_diffusion.particles.correcting.correction import read_corrections
 
-    if len(options.movies) > 1:
-        raise InputError(f"--corrections belong to one movie, but {len(options.movies)} movies were given.")
-    return read_corrections(options.corrections)
-
-
-def _output_folders(movies: Sequence[Path], output: Path) -> list[Path]:
-    """Return OUT for one movie, a folder in it for each of several, named after them."""
-    if len(movies) == 1:
-        return [output]
-    names: list[str] = []
-    for movie in movies:
-        name = stem = movie.resolve().name if movie.is_dir() else movie.stem
-        number = 1
-        while name.casefold() in map(str.casefold, names):  # some file systems take Rods and rods for one
-            number += 1
-            name = f"{stem}_{number}"
-        names.append(name)
-    return [output / name for name in names]
-
-
-def _analyze_one(
-    path: Path,
-    folder: Path,
-    settings: Settings,
-    video: bool,
-    overwrite: bool,
-    corrections: Sequence[Correction] = (),
-    trackmate: bool = False,
-) -> Analysis:
-    from napari_lptem_diffusion.analysis import analyze
-    from napari_lptem_diffusion.corrections import replay
-    from napari_lptem_diffusion.export import save_analysis
-
-    with StopOnInterrupt() as should_stop, ProgressBars() as progress:
-        analysis = replay(analyze(path, settings, progress, should_stop), corrections, progress, should_stop)
-        save_analysis(analysis, folder, overwrite, progress, should_stop, True, video, trackmate)
-    _say_what_was_found(analysis, folder)
-    return analysis
+    return () if options.corrections is None else read_corrections(options.corrections)
 
 
 def _judge(options: argparse.Namespace) -> None:
@@ -235,16 +242,18 @@ def _judge(options: argparse.Namespace) -> None:
             should_stop,
             report_page=True,
             trackmate=options.trackmate,
+            figures=options.figures,
         )
-    _say_what_was_found(analysis, options.output)
+    print(found_in_words(analysis, options.output))
 
 
 def _compare(options: argparse.Namespace) -> None:
     from napari_lptem_diffusion.compare import LEFT_OUT, compare, labels_of, save_comparison
     from napari_lptem_diffusion.export import check_output_folder
+    from napari_lptem_diffusion.export.read_export import exports_in
 
     said = _pairs(options.condition, "--condition movie1=low")
-    labels = labels_of(options.folders, said)
+    labels = labels_of([export for folder in options.folders for export in exports_in(folder)], said)
     check_output_folder(options.output, overwrite=options.overwrite)
     with StopOnInterrupt() as should_stop, ProgressBars() as progress:
         comparison = compare(
@@ -268,40 +277,6 @@ def _pairs(given: Sequence[str], example: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in given)}
 
 
-def _say_what_was_found(analysis: Analysis, folder: Path) -> None:
-    movie, particles = analysis.movie, analysis.motion.particles
-    frames, height, width = movie.shape
-    print(f"{movie.name}: {frames} frames of {width} x {height} px")
-    for note in movie.notes:
-        print(f"  note: {note}")
-    print(f"  pixel size: {_with_source(movie.calibration.pixel_size_nm, 'nm', movie.calibration.pixel_size_source)}")
-    interval = movie.calibration.frame_interval_s
-    print(f"  frame interval: {_with_source(interval, 's', movie.calibration.frame_interval_source)}")
-    if analysis.corrections:
-        print(f"  corrections made: {len(analysis.corrections)}")
-    judged = int(particles["mixing_ratio"].notna().sum())
-    print(f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods), {judged} of them judged.")
-    if particles.empty:
-        print("  No rod was followed: try a lower --threshold-sigma, or --rods-are bright.")
-    columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
-    for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
-        said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
-        if immobile:
-            said = "immobile: moves no more than its localization error"
-        elif math.isnan(ratio):
-            said = "too short to judge"
-        print(f"  particle {particle}: {seen} frames, {said}")
-    for lap in analysis.times:
-        print(f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s")
-    print(f"Written to {folder}:")
-    for name in sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir()):
-        print(f"  {name}")
-
-
-def _with_source(value: float | None, unit: str, source: str) -> str:
-    return f"unknown ({source}); results are in px and frames" if value is None else f"{value:g} {unit} ({source})"
-
-
 def _view(options: argparse.Namespace) -> None:
     from napari_lptem_diffusion.gui.app import view
 
@@ -309,11 +284,9 @@ def _view(options: argparse.Namespace) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from napari_lptem_diffusion.export import check_output_folder
     from napari_lptem_diffusion.sample_data import SAMPLE_MOVIE
 
-    check_output_folder(options.output, overwrite=options.overwrite)
-    analysis = _analyze_one(SAMPLE_MOVIE, options.output, Settings(), video=True, overwrite=options.overwrite)
+    analysis = _analyze_one(Job(SAMPLE_MOVIE, options.output, Settings(), Outputs(), options.overwrite))
     if options.no_window:
         return
     if not _has_display():

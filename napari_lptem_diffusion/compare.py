@@ -19,13 +19,15 @@ from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export.comparison_figures import comparison_figure, save_publication_figure
 from napari_lptem_diffusion.export.folder import staged
 from napari_lptem_diffusion.export.provenance import software_versions
+from napari_lptem_diffusion.export.read_export import ExportedRods, read_export
+from napari_lptem_diffusion.export.session_file import SESSION_SUFFIX
 from napari_lptem_diffusion.export.tables import write_csv
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 Floats = NDArray[np.float64]
-_K_UNITS = {"k_fbm": ("um2_per_s_alpha", "px2_per_frame_alpha"), "k_ctrw": ("um2_per_s", "px2_per_frame")}
+_K = ("k_fbm", "k_ctrw")
 _BOUNDS = {"mixing_ratio": (0.0, 1.0), "alpha_fbm": (0.0, 2.0), "alpha_ctrw": (0.0, 1.0)}
-QUANTITIES = (*_BOUNDS, *_K_UNITS)
+QUANTITIES = (*_BOUNDS, *_K)
 LEFT_OUT = ("immobile", "not_judged", "no_mixture")
 """Why a particle is not compared."""
 REPLICATES = 2000
@@ -72,6 +74,7 @@ def compare(
     replicates: int = REPLICATES,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    quantities: Sequence[str] = QUANTITIES,
 ) -> Comparison:
     """Compare the particles of several exports.
 
@@ -85,12 +88,14 @@ def compare(
     Parameters
     ----------
     labels : mapping of Path to str
-        The condition of each folder that an analysis was exported to. If all are numbers, so is the axis.
+        The condition of each folder that an analysis was exported to, or session. If all are numbers, so is the axis.
     condition_name : str
     largest_mismatch : float
         Particles with a higher ``model_mismatch`` are not compared; 0 to 1.
     replicates : int
     progress, should_stop : callable, optional
+    quantities : sequence of str
+        Those of `QUANTITIES` that get a median; the numbers of one do not depend on which others there are.
 
     Warns
     -----
@@ -106,21 +111,17 @@ def compare(
     """
     if not labels:
         raise InputError("No folder was given; folders of exported analyses were expected.")
-    movies = _names(list(labels))
-    read = [_summary(folder).assign(movie=movies[folder], condition=label) for folder, label in labels.items()]
-    units, notes = _shared_units(read)
-    notes = [*_cautions(labels), *notes]
-    columns = ["condition", "movie", "particle", "frames", "status"]
-    columns += [f"{name}{end}" for name in units for end in ("", "_low", "_high")]
-    particles = pd.concat(
-        [summary.assign(status=_status(summary, largest_mismatch))[columns] for summary in read], ignore_index=True
-    )
+    read = {path: read_export(path) for path in labels}
+    units, notes = _shared_units(list(read.values()))
+    notes = [*_cautions(read), *notes]
+    particles = _all_particles(read, labels, list(units), largest_mismatch)
     conditions = pd.DataFrame([_counts(particles, label) for label in _order(labels.values())])
     compared = particles[particles["status"] == "compared"]
     rows: list[dict[str, Any]] = []
-    for name, unit in units.items():
+    wanted = {name: unit for name, unit in units.items() if name in quantities}
+    for name, unit in wanted.items():
         for label in conditions["condition"]:
-            report(progress, should_stop, len(rows), len(units) * len(conditions), "compare")
+            report(progress, should_stop, len(rows), len(wanted) * len(conditions), "compare")
             own = compared[compared["condition"] == label]
             found = interval_of_median(own, name, zlib.crc32(f"{label}|{name}".encode()), replicates)
             rows.append({"condition": label, "quantity": name, "unit": unit, **found})
@@ -153,7 +154,7 @@ def labels_of(folders: Sequence[Path], said: Mapping[str, str]) -> dict[Path, st
         raise InputError(f"A condition was given for {unused[0]!r}, which is none of the folders.")
     if said and (bare := [folder for folder, found in keys.items() if not found]):
         raise InputError(f"{bare[0]} has no condition; one was expected for each folder, or for none.")
-    names = _names(folders)
+    names = names_of(folders)
     return {folder: said[found[0]] if found else names[folder] for folder, found in keys.items()}
 
 
@@ -192,36 +193,26 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(np.interp(weights.sum() / 2, up_to, values[order]))
 
 
-def _names(folders: Sequence[Path]) -> dict[Path, str]:
-    """A name for each folder: its own, or its whole path where two have the same."""
-    own = [folder.resolve().name for folder in folders]
-    return {
-        folder: name if own.count(name) == 1 else folder.as_posix() for folder, name in zip(folders, own, strict=True)
-    }
+def names_of(exports: Sequence[Path]) -> dict[Path, str]:
+    """Return a name for each export: that of its folder or file, or its whole path where two have the same."""
+    own = [path.stem if path.suffix == SESSION_SUFFIX else path.resolve().name for path in exports]
+    return {path: name if own.count(name) == 1 else path.as_posix() for path, name in zip(exports, own, strict=True)}
 
 
-def _summary(folder: Path) -> pd.DataFrame:
-    """The particles of an export, K without its unit in the name; ``attrs["units"]`` keeps that."""
-    path = folder / "summary.csv"
-    try:
-        table = pd.read_csv(path)
-    except OSError as error:
-        raise InputError(f"{folder} holds no summary.csv; a folder written by an analysis was expected.") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no table of particles: {error}.") from error
-    units: dict[str, str] = {}
-    for name, possible in _K_UNITS.items():
-        for unit in possible:
-            if f"{name}_{unit}" in table:
-                units[name] = unit
-                table = table.rename(columns={f"{name}{end}_{unit}": f"{name}{end}" for end in ("", "_low", "_high")})
-    needed = ["particle", "frames", "immobile", "model_mismatch"]
-    needed += [f"{name}{end}" for name in _BOUNDS for end in ("", "_low", "_high")]
-    missing = [name for name in needed if name not in table]
-    if missing:
-        raise InputError(f"{path} has no column {missing[0]!r}; the summary.csv of an analysis was expected.")
-    table.attrs["units"] = units
-    return table
+def _all_particles(
+    read: Mapping[Path, ExportedRods], labels: Mapping[Path, str], quantities: Sequence[str], largest_mismatch: float
+) -> pd.DataFrame:
+    """The table ``Comparison.particles``."""
+    columns = ["condition", "movie", "particle", "frames", "status"]
+    columns += [f"{name}{end}" for name in quantities for end in ("", "_low", "_high")]
+    movies = names_of(list(read))
+    tables = [
+        rods.particles.assign(
+            movie=movies[path], condition=labels[path], status=_status(rods.particles, largest_mismatch)
+        )[columns]
+        for path, rods in read.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _status(summary: pd.DataFrame, largest_mismatch: float) -> Any:
@@ -325,31 +316,26 @@ def _said_of(label: str, movies: int) -> str:
     return f"{label} has {movies} movies: with fewer than {_FEW_MOVIES} the intervals are too narrow if movies differ."
 
 
-def _cautions(labels: Mapping[Path, str]) -> list[str]:
+def _cautions(read: Mapping[Path, ExportedRods]) -> list[str]:
     """What the provenance of the exports speaks against comparing them."""
-    networks: set[str] = set()
     seen: dict[str, Path] = {}
     notes = []
-    for folder in labels:
-        try:
-            record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-            networks.add(str(record["model_sha256"]))
-            inputs = [str(file["sha256"]) for file in record["input_files"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            notes.append(f"{folder.name} has no readable provenance.json: what it was made of is not known.")
+    for path, rods in read.items():
+        if rods.model_hash is None:
+            notes.append(f"{path.name} has no readable provenance.json: what it was made of is not known.")
+        if rods.source is None:
             continue
-        for digest in inputs[:1]:
-            if digest in seen:
-                notes.append(f"{seen[digest].name} and {folder.name} are of the same movie, which then counts twice.")
-            seen[digest] = folder
-    if len(networks) > 1:
+        if rods.source in seen:
+            notes.append(f"{seen[rods.source].name} and {path.name} are of the same movie, which then counts twice.")
+        seen[rods.source] = path
+    if len({rods.model_hash for rods in read.values()} - {None}) > 1:
         notes.append("The exports were judged by different networks; analyse all movies with the same version.")
     return notes
 
 
-def _shared_units(read: Sequence[pd.DataFrame]) -> tuple[dict[str, str], list[str]]:
+def _shared_units(read: Sequence[ExportedRods]) -> tuple[dict[str, str], list[str]]:
     """Return the quantities that all exports have in one unit, and what is said of the others."""
-    found = {name: {summary.attrs["units"].get(name, "") for summary in read} for name in _K_UNITS}
+    found = {name: {rods.units.get(name, "") for rods in read} for name in _K}
     units = dict.fromkeys(_BOUNDS, "") | {name: min(said) for name, said in found.items() if len(said) == 1}
     if len(units) < len(QUANTITIES):
         return units, ["K is left out: some movies have pixel size and frame interval, others have not."]

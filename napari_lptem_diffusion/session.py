@@ -30,6 +30,10 @@ from napari_lptem_diffusion.settings import Settings
 NOT_HERE = "The movie of this session is not here: its frames are shown empty."
 
 
+class MovieNotFoundError(InputError):
+    """The movie of a session is not where it was: say where it is, or open the session without it."""
+
+
 def save_session(analysis: Analysis, path: str | Path, overwrite: bool = False) -> Path:
     """Write *analysis* into one file that `open_session` opens; whole or not at all.
 
@@ -89,8 +93,10 @@ def open_session(path: str | Path, movie: Movie | str | Path | None = None, with
 
     Raises
     ------
+    MovieNotFoundError
+        If its movie is not found.
     InputError
-        If *path* is no session, or its movie is not found or is another one.
+        If *path* is no session, or *movie* is not its movie.
     """
     path = Path(path)
     path = path / SESSION_FILE if path.is_dir() else path
@@ -139,7 +145,9 @@ def _the_movie(record: dict[str, Any], given: Movie | str | Path | None, path: P
     if optional or record["fingerprint"] == fingerprint(_empty_movie(record, Calibration())):
         return None
     where = record["path"] or "it was not a file"
-    raise InputError(f"The movie {record['name']} of the session {path.name} is not found ({where}); say where it is.")
+    raise MovieNotFoundError(
+        f"The movie {record['name']} of the session {path.name} is not found ({where}); say where it is."
+    )
 
 
 def _places(record: dict[str, Any], home: Path) -> Iterator[Path]:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def _field(default: Any, title: str, help_text: str, unit: str = "", **bounds: Any) -> Any:
-    return Field(default, title=title, description=help_text, json_schema_extra={"unit": unit}, **bounds)
+def _field(default: Any, title: str, help_text: str, unit: str = "", advanced: bool = False, **bounds: Any) -> Any:
+    """Return a field; the window folds it away if it is *advanced*."""
+    extra: Any = {"unit": unit, "advanced": advanced}
+    return Field(default, title=title, description=help_text, json_schema_extra=extra, **bounds)
 
 
 class StageSettings(BaseModel):
@@ -91,9 +93,16 @@ class LinkingSettings(StageSettings):
         "likelihood",
         "Linker",
         "From frame to frame: by displacement, rotation, size and contrast, or by trackpy from the displacement alone.",
+        advanced=True,
     )
     memory_frames: int = _field(
-        10, "Gap", "For how many frames a rod may be lost and still be the same rod.", "frames", ge=0, le=100
+        10,
+        "Gap",
+        "For how many frames a rod may be lost and still be the same rod.",
+        "frames",
+        advanced=True,
+        ge=0,
+        le=100,
     )
     minimum_frames: int = _field(
         8, "Shortest track", "Tracks seen in fewer frames are dropped.", "frames", ge=1, le=10_000

@@ -1,14 +1,19 @@
-"""Progress and Ctrl-C in a terminal."""
+"""Progress, Ctrl-C and results in a terminal."""
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
 
 
 class ProgressBars:
@@ -73,3 +78,37 @@ class StopOnInterrupt:
         for handled in self._before:
             signal.signal(handled, signal.default_int_handler)
         print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
+
+
+def found_in_words(analysis: Analysis, folder: Path) -> str:
+    """Return what was found, particle by particle, how long it took and what was written into *folder*; many lines."""
+    movie, particles = analysis.movie, analysis.motion.particles
+    frames, height, width = movie.shape
+    calibration = movie.calibration
+    judged = int(particles["mixing_ratio"].notna().sum())
+    lines = [
+        f"{movie.name}: {frames} frames of {width} x {height} px",
+        *(f"  note: {note}" for note in movie.notes),
+        f"  pixel size: {_with_source(calibration.pixel_size_nm, 'nm', calibration.pixel_size_source)}",
+        f"  frame interval: {_with_source(calibration.frame_interval_s, 's', calibration.frame_interval_source)}",
+        *([f"  corrections made: {len(analysis.corrections)}"] if analysis.corrections else []),
+        f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods), {judged} of them judged.",
+    ]
+    if particles.empty:
+        lines.append("  No rod was followed: try a lower --threshold-sigma, or --rods-are bright.")
+    columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
+    for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
+        said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
+        if immobile:
+            said = "immobile: moves no more than its localization error"
+        elif math.isnan(ratio):
+            said = "too short to judge"
+        lines.append(f"  particle {particle}: {seen} frames, {said}")
+    lines += [f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s" for lap in analysis.times]
+    lines.append(f"Written to {folder}:")
+    lines += [f"  {name}" for name in sorted(f"{entry.name}{'/' * entry.is_dir()}" for entry in folder.iterdir())]
+    return "\n".join(lines)
+
+
+def _with_source(value: float | None, unit: str, source: str) -> str:
+    return f"unknown ({source}); results are in px and frames" if value is None else f"{value:g} {unit} ({source})"

@@ -15,7 +15,8 @@ import pytest
 import tifffile
 
 import napari_lptem_diffusion as lptem
-from napari_lptem_diffusion.cli import _output_folders, main
+from napari_lptem_diffusion.batch import output_folders
+from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.settings import Settings
 from tests.rendered_movie import write_movie
 
@@ -89,7 +90,7 @@ def test_an_option_wins_over_the_file_and_is_recorded(movie, tmp_path):
 def test_several_movies_each_get_a_folder(movie, tmp_path):
     other = write_movie(tmp_path / "other.tif", frames=20)
     assert main(["analyze", str(movie), str(other), "-o", str(tmp_path / "out"), "--no-video"]) == 0
-    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["other", "rods"]
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["batch.csv", "other", "rods"]
 
 
 def test_results_are_not_overwritten_unless_asked(movie, analysed, tmp_path, capsys):
@@ -114,8 +115,8 @@ def test_a_movie_that_cannot_be_used_does_not_keep_the_others_from_it(movie, tmp
 
 def test_movies_of_one_name_get_different_folders():
     movies = [Path("a/rods.tif"), Path("b/rods.tif"), Path("c/Rods.tif"), Path("rods_2.tif")]
-    folders = _output_folders(movies, Path("out"))
-    assert len({str(folder).casefold() for folder in folders}) == 4
+    folders = output_folders(movies, Path("out"))
+    assert len({str(folder).casefold() for folder in folders.values()}) == 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")

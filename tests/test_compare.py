@@ -1,6 +1,7 @@
 """The figure of the paper: conditions compared with intervals that hold the truth, and nobody left out in silence."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.compare import compare, labels_of, save_comparison, weighted_median
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export import save_analysis
+from napari_lptem_diffusion.export.comparison_figures import comparison_figure
+from napari_lptem_diffusion.export.read_export import exports_in
+from napari_lptem_diffusion.session import save_session
 from tests.analysis_factory import make_analysis
 
 pytestmark = pytest.mark.filterwarnings("ignore::napari_lptem_diffusion.errors.InputWarning")
@@ -49,10 +53,10 @@ def row(comparison, condition, quantity="mixing_ratio"):
 def test_real_exports_are_compared_from_the_command_line(tmp_path, capsys):
     for number in range(4):
         save_analysis(make_analysis(seed=number, name=f"m{number}.tif"), tmp_path / f"m{number}")
-    folders = [str(tmp_path / f"m{number}") for number in range(4)]
     said = [f"--condition=m{number}={5 if number < 2 else 20}" for number in range(4)]
     assert (
-        main(["compare", *folders, "-o", str(tmp_path / "out"), *said, "--condition-name", "Dose rate (e/Å²/s)"]) == 0
+        main(["compare", str(tmp_path), "-o", str(tmp_path / "out"), *said, "--condition-name", "Dose rate (e/Å²/s)"])
+        == 0
     )
     table = pd.read_csv(tmp_path / "out" / "comparison.csv")
     assert set(table["quantity"]) == {"mixing_ratio", "alpha_fbm", "alpha_ctrw", "k_fbm", "k_ctrw"}
@@ -186,6 +190,52 @@ def test_what_speaks_against_a_comparison_is_said(tmp_path):
     for words in ("same movie", "different networks", "K is left out", "x has one movie"):
         assert words in said
     assert set(comparison.table["quantity"]) == {"mixing_ratio", "alpha_fbm", "alpha_ctrw"}
+
+
+def test_a_session_is_compared_as_its_export_is(tmp_path):
+    analysis = make_analysis()
+    folder = save_analysis(analysis, tmp_path / "export")
+    session = save_session(analysis, tmp_path / "mine.lptem")
+    tables = [compare({path: "x"}, replicates=20).table for path in (folder, session)]
+    for column in ("median", "low", "high"):
+        np.testing.assert_allclose(tables[0][column], tables[1][column], rtol=1e-7)  # CSVs keep nine digits
+    assert tables[0]["unit"].tolist() == tables[1]["unit"].tolist()
+
+
+def test_only_the_wanted_quantities_are_computed_with_the_same_numbers(tmp_path):
+    folder = save_analysis(make_analysis(), tmp_path / "export")
+    full, one = compare({folder: "x"}, replicates=50), compare({folder: "x"}, replicates=50, quantities=["alpha_fbm"])
+    assert one.table["quantity"].tolist() == ["alpha_fbm"]
+    pd.testing.assert_series_equal(row(full, "x", "alpha_fbm"), row(one, "x", "alpha_fbm"), check_names=False)
+    pd.testing.assert_frame_equal(full.particles, one.particles)
+
+
+@pytest.mark.parametrize(("labels", "aslant"), [(["5", "10", "20"], False), ([f"movie {n}" for n in range(9)], True)])
+def test_conditions_are_written_so_that_they_do_not_touch(labels, aslant, tmp_path):
+    rng = np.random.default_rng(0)
+    exports = {write_export(tmp_path / label, np.full(3, 0.5), 0.05, rng): label for label in labels}
+    found = compare(exports, replicates=5)
+    figure = comparison_figure(found.particles, found.table, found.conditions, "Condition")
+    figure.canvas.draw()
+    ticks = figure.axes[0].get_xticklabels()
+    assert [tick.get_text().split()[0] for tick in ticks] == [label.split()[0] for label in labels]
+    assert all((tick.get_rotation() > 0) == aslant for tick in ticks)
+    if not aslant:
+        boxes = [tick.get_window_extent() for tick in ticks]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_exports_are_found_where_they_are(tmp_path):
+    for name in ("m10", "m9"):
+        save_analysis(make_analysis(), tmp_path / "results" / name)
+    a, b = tmp_path / "results" / "m9", tmp_path / "results" / "m10"
+    assert exports_in(tmp_path / "results") == (a, b)
+    assert exports_in(a) == exports_in(a / "session.lptem") == (a,)
+    (tmp_path / "mine.lptem").write_bytes((a / "session.lptem").read_bytes())
+    assert exports_in(tmp_path / "mine.lptem") == (tmp_path / "mine.lptem",)
+    for nothing in (tmp_path, a / "summary.csv", tmp_path / "missing"):
+        with pytest.raises(InputError, match=r"no summary\.csv"):
+            exports_in(nothing)
 
 
 def test_labels(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ _TITLES = {
     "k_fbm": "K FBM",
     "k_ctrw": "K CTRW",
 }
-_UNITS = {
+UNIT_WORDS = {
     "um2_per_s_alpha": "µm²/s^α",
     "px2_per_frame_alpha": "px²/frame^α",
     "um2_per_s": "µm²/s",
@@ -34,6 +34,8 @@ _PALEST = 0.12
 _SPREAD = 0.32
 """Half the width over which the particles of a condition are spread, as a share of the distance between two."""
 _DOTS_PER_INCH = 300
+_AXES_WIDTH_IN, _CHARACTER_IN = 2.1, 0.06
+"""Of a panel, and of a character of the labels of its ticks."""
 
 
 def comparison_figure(
@@ -65,9 +67,8 @@ def comparison_figure(
         own = table[table["quantity"] == name].set_index("condition")
         _draw(axes, particles[particles["status"] == "compared"], own, name, labels, place, unit)
         axes.set_xlabel(f"{condition_name}\n(number of particles)", fontsize=8, color=_INK)
-        counts = [f"{label}\n({own.loc[label, 'n_particles']})" for label in labels]
-        axes.set_xticks(place, counts)
         axes.set_xlim(place[0] - 0.7 * unit, place[-1] + 0.7 * unit)
+        _label_conditions(axes, place, unit, {label: int(own.loc[label, "n_particles"]) for label in labels})
     return figure
 
 
@@ -91,6 +92,17 @@ def _places(labels: Sequence[str]) -> tuple[NDArray[np.float64], float]:
     if unit < span / 15:  # numbers over decades would fall on one another
         return np.arange(len(labels), dtype=float), 1.0
     return place, unit
+
+
+def _label_conditions(axes: Any, place: NDArray[np.float64], unit: float, counts: Mapping[str, int]) -> None:
+    """Write each condition with its number of particles below its place; aslant where they would touch."""
+    room_in = _AXES_WIDTH_IN * unit / (np.ptp(place) + 1.4 * unit)
+    needed_in = _CHARACTER_IN * max(len(label) for label in counts)
+    if needed_in <= room_in:
+        axes.set_xticks(place, [f"{label}\n({count})" for label, count in counts.items()])
+    else:
+        texts = [f"{label} ({count})" for label, count in counts.items()]
+        axes.set_xticks(place, texts, rotation=40, ha="right", rotation_mode="anchor")
 
 
 def _draw(
@@ -123,7 +135,7 @@ def _draw(
         axes.set_ylim(scale.low - margin, scale.high + margin)
     elif len(positive):
         axes.set_yscale("log")
-    measured = _UNITS.get(str(table["unit"].iloc[0]), "")
+    measured = UNIT_WORDS.get(str(table["unit"].iloc[0]), "")
     axes.set_ylabel(f"{_TITLES[name]}{f' ({measured})' if measured else ''}", fontsize=8, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(which="both", colors=_INK, labelsize=7)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 INK = "#1d2733"
 _FAINT = "#9aa5b1"
-_LINES = ((MIXING_RATIO, "#1f5f99"), (ALPHA_FBM, "#2a7a48"), (ALPHA_CTRW, "#9c3a75"))
+LINES = ((MIXING_RATIO, "#1f5f99"), (ALPHA_FBM, "#2a7a48"), (ALPHA_CTRW, "#9c3a75"))
 _PICTURE_WIDTH_IN = 8.0
 _LEGEND_HEIGHT_IN = 0.75
 _AVERAGED_FRAMES = 32
@@ -76,15 +76,15 @@ def time_plot(analysis: Analysis, particle: int) -> Figure:
     row = particles[particles["particle"] == particle].iloc[0]
     figure = _figure(8.0, 4.6, layout="constrained")
     rows = figure.subplots(4, 1, sharex=True, height_ratios=[0.16, 1, 1, 1])
-    _ribbon(rows[0], rods, analysis)
+    draw_ribbon(rows[0], rods, analysis)
 
     frames = pd.RangeIndex(rods.index[0], rods.index[-1] + 1)
     with_gaps = rods.reindex(frames)
     times, label = time_axis(frames.to_series(), analysis.movie.calibration)
     change_frames = pd.Series(change_point_frames(str(row["change_points"])), dtype=float)
     changes, _ = time_axis(change_frames, analysis.movie.calibration)
-    for axes, (scale, colour) in zip(rows[1:], _LINES, strict=True):
-        _band(axes, times, with_gaps, scale, colour)
+    for axes, (scale, colour) in zip(rows[1:], LINES, strict=True):
+        draw_band(axes, times, with_gaps, scale, colour)
         for change in changes:
             axes.axvline(change, color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
     rows[2].axhline(1.0, color=_FAINT, linewidth=0.8, linestyle=":")
@@ -103,7 +103,7 @@ def mixing_histogram(analysis: Analysis) -> Figure:
     middles = (edges[1:] + edges[:-1]) / 2
     axes.bar(middles, counts, width=0.05, color=MIXING_RATIO.rgb(middles), edgecolor=INK, linewidth=0.6)
     axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)", ylabel="Number of rod-frames")
-    _plain(axes)
+    plain_axes(axes)
     return figure
 
 
@@ -114,21 +114,29 @@ def msd_plot(analysis: Analysis) -> Figure:
     """
     figure = _figure(4.6, 3.2, layout="constrained")
     axes = figure.subplots()
+    curves = draw_msd_curves(axes, analysis, width_pt=1.5)
+    particles = analysis.motion.particles
+    longest = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(LABELLED_CURVES)
+    _label_ends(axes, curves[curves["particle"].isin(longest["particle"])])
+    plain_axes(axes)
+    return figure
+
+
+def draw_msd_curves(axes: Any, analysis: Analysis, width_pt: float) -> pd.DataFrame:
+    """Draw the mean squared displacement of every particle into *axes*; return ``particle``, ``lag``, ``msd``."""
     table = msd_table(analysis)
     lag = "lag_s" if "lag_s" in table else "lag_frames"
     msd = "msd_um2" if "msd_um2" in table else "msd_px2"
+    curves = table.loc[table[msd] > 0, ["particle", lag, msd]].set_axis(["particle", "lag", "msd"], axis=1)
     particles = analysis.motion.particles
     colour = dict(zip(particles["particle"], rgb_of(particles, MIXING_RATIO), strict=True))
-    casing = [withStroke(linewidth=2.4, foreground=INK)]
-    for particle, curve in table[table[msd] > 0].groupby("particle"):
-        axes.loglog(curve[lag], curve[msd], color=colour[particle], linewidth=1.5, path_effects=casing)
-    longest = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(LABELLED_CURVES)
-    _label_ends(axes, table[table["particle"].isin(longest["particle"]) & (table[msd] > 0)], lag, msd)
+    casing = [withStroke(linewidth=1.6 * width_pt, foreground=INK)]
+    for particle, curve in curves.groupby("particle"):
+        axes.loglog(curve["lag"], curve["msd"], color=colour[particle], linewidth=width_pt, path_effects=casing)
     axes.set_xlabel("Lag (s)" if lag == "lag_s" else "Lag (frames)")
     axes.set_ylabel("MSD (µm²)" if msd == "msd_um2" else "MSD (px²)")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    _plain(axes)
-    return figure
+    return curves
 
 
 def save_training_figure(log: str | Path, path: str | Path) -> None:
@@ -148,7 +156,7 @@ def save_training_figure(log: str | Path, path: str | Path) -> None:
     axes.plot(losses["step"], losses["validation_loss"], color=INK, linewidth=1.6, label="validation")
     axes.set(xlabel="Step", ylabel="Loss")
     axes.legend(frameon=False, fontsize=9)
-    _plain(axes)
+    plain_axes(axes)
     save_figure(figure, path)
 
 
@@ -190,8 +198,8 @@ def _number(axes: Any, particle: int, x: float, y: float, on_the_left: bool) -> 
     )
 
 
-def _ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
-    """A stripe in the colours of the track, to find the same stretch in the movie."""
+def draw_ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
+    """Draw a stripe in the colours of the track, to find the same stretch in the movie."""
     times, _ = time_axis(rods["frame"], analysis.movie.calibration)
     width, _ = time_axis(pd.Series([1]), analysis.movie.calibration)
     axes.set_facecolor("#6e6e6e")
@@ -202,24 +210,26 @@ def _ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
         spine.set_visible(False)
 
 
-def _band(axes: Any, times: pd.Series, rods: pd.DataFrame, scale: ColourScale, colour: str) -> None:
+def draw_band(
+    axes: Any, times: pd.Series, rods: pd.DataFrame, scale: ColourScale, colour: str, size_pt: float = 9
+) -> None:
+    """Draw a quantity of one particle with its 90 % band into *axes*; NaN are gaps."""
     name = scale.column
     axes.fill_between(times, rods[f"{name}_low"], rods[f"{name}_high"], color=colour, alpha=0.2, linewidth=0)
     axes.plot(times, rods[name], color=colour, linewidth=1.4)
     axes.set(ylim=(scale.low, scale.high), ylabel=scale.title.replace(" ", "\n"))
     axes.set_yticks(np.linspace(scale.low, scale.high, 3))
-    _plain(axes)
+    plain_axes(axes, size_pt)
     if rods[name].isna().all():
-        axes.text(
-            0.5, 0.5, "not judged: too short, or without motion", transform=axes.transAxes, ha="center", color=INK
-        )
+        text = "not judged: too short, or without motion"
+        axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=INK, fontsize=size_pt)
 
 
-def _label_ends(axes: Any, curves: pd.DataFrame, lag: str, msd: str) -> None:
+def _label_ends(axes: Any, curves: pd.DataFrame) -> None:
     """Write the particle of each curve to the right of the axes, level with its end, and lead there by a line."""
-    ends = curves.groupby("particle").tail(1).sort_values(msd)
+    ends = curves.groupby("particle").tail(1).sort_values("msd")
     axes.autoscale_view()
-    at = (axes.transScale + axes.transLimits).transform(ends[[lag, msd]].to_numpy(float))
+    at = (axes.transScale + axes.transLimits).transform(ends[["lag", "msd"]].to_numpy(float))
     levels = _apart(at[:, 1], _LABEL_HEIGHT)
     for particle, end, level in zip(ends["particle"], at, levels, strict=True):
         axes.annotate(
@@ -252,10 +262,11 @@ def _heading(particle: int, row: pd.Series) -> str:
     return heading + (", immobile" if row["immobile"] else "")
 
 
-def _plain(axes: Any) -> None:
+def plain_axes(axes: Any, size_pt: float = 9) -> None:
+    """Draw *axes* sparingly: two spines, a faint grid, texts of *size_pt* and a little less at the ticks."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=INK, labelsize=8)
-    axes.xaxis.label.set(color=INK, fontsize=9)
-    axes.yaxis.label.set(color=INK, fontsize=9)
+    axes.tick_params(colors=INK, labelsize=size_pt * 8 / 9)
+    axes.xaxis.label.set(color=INK, fontsize=size_pt)
+    axes.yaxis.label.set(color=INK, fontsize=size_pt)
     axes.grid(color="#e3e8ee", linewidth=0.7)
     axes.set_axisbelow(True)

@@ -18,6 +18,7 @@ _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 _OURS = re.compile(
     r"particles/particle_\d+\.csv|(summary|msd|detections|marked|drift)\.csv|(provenance|corrections)\.json"
     r"|trackmate\.(xml|csv)|settings\.toml|picture\.png|report\.html|overlay\.(mp4|gif)|session\.lptem"
+    r"|figures/(all_rods|rod_\d+)\.(svg|pdf)"
 )
 
 

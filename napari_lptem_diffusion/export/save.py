@@ -10,6 +10,7 @@ from napari_lptem_diffusion.export.figures import picture, save_figure
 from napari_lptem_diffusion.export.folder import PROVENANCE, staged
 from napari_lptem_diffusion.export.overlay import save_overlay_movie
 from napari_lptem_diffusion.export.provenance import provenance
+from napari_lptem_diffusion.export.publication import write_figures
 from napari_lptem_diffusion.export.report import save_report
 from napari_lptem_diffusion.export.session_file import SESSION_FILE, write_session
 from napari_lptem_diffusion.export.tables import (
@@ -38,6 +39,7 @@ def save_analysis(
     report_page: bool = False,
     overlay_movie: bool = False,
     trackmate: bool = False,
+    figures: bool = False,
 ) -> Path:
     """Write the tables, the settings, the provenance and a picture of *analysis* into *folder*.
 
@@ -56,6 +58,8 @@ def save_analysis(
         Write ``report.html`` and ``overlay.mp4`` too (``overlay.gif`` where the package ``av`` is missing).
     trackmate : bool
         Write ``trackmate.xml`` and ``trackmate.csv`` too, for Fiji.
+    figures : bool
+        Write figures for a paper too, as SVG and PDF, into ``figures``.
 
     Returns
     -------
@@ -86,6 +90,10 @@ def save_analysis(
             files.append(save_overlay_movie(analysis, new / "overlay.mp4", progress, should_stop).name)
         if trackmate:
             files += [save_trackmate(analysis, new / f"trackmate.{kind}").name for kind in ("xml", "csv")]
+        if figures:
+            (new / "figures").mkdir()
+            drawn = write_figures(analysis, new / "figures", None, progress, should_stop)
+            files += [f"figures/{name}" for name in drawn]
         record = provenance(analysis, files, progress, should_stop)
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (new / PROVENANCE).write_text(text, encoding="utf-8", newline="\n")

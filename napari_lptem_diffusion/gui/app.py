@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 
 TITLE = "LPTEM diffusion"
+_PLUGIN = "napari-lptem-diffusion"
 
 
 def view(path: str | Path | None = None, settings: Settings | None = None) -> None:
@@ -49,6 +50,15 @@ def show(analysis: Analysis) -> None:
     image = widget.show_movie(analysis.movie)
     widget.run_panel.say(widget.show_analysis(image, analysis))
     napari.run()
+
+
+def widget_of(viewer: napari.Viewer) -> LptemDiffusionWidget:
+    """Return the widget that is docked in *viewer*; it is docked if there is none."""
+    from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
+
+    docked = (widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, LptemDiffusionWidget))
+    found = next(docked, None)
+    return found or viewer.window.add_plugin_dock_widget(_PLUGIN, TITLE)[1]
 
 
 def docked(settings: Settings | None = None) -> tuple[napari.Viewer, LptemDiffusionWidget]:

@@ -1,61 +1,119 @@
-"""The result and the preview as layers of the viewer, and clicks on them."""
+"""The movie with its result in the viewer: layers, what is painted over them, and the mouse."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Layer
+from napari.layers import Labels, Layer, Points, Shapes
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtGui import QColor, QPainter
+from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.colours import outline_colormap
+from napari_lptem_diffusion.gui.editing import RodTool
+from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.mouse import Mouse
+from napari_lptem_diffusion.gui.painting.overlay import Painted, View
+from napari_lptem_diffusion.gui.painting.picture import Picture
+from napari_lptem_diffusion.gui.painting.plates import Theme
 from napari_lptem_diffusion.gui.preview import Found
+from napari_lptem_diffusion.gui.scene import Scene, kept
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.particles import label_image
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Tracks
 
     from napari_lptem_diffusion.analysis import Analysis
 
 PREVIEW = "preview"
 _PREVIEW_COLOUR = "#ffd640"
 _WIDEST_OUTLINE_PX = 4
+_OVERLAY = "lptem_diffusion"
+_PLATE_OPACITY = 0.82
+_MOST_DECIMALS = 9
 
 
-class Canvas:
-    """Draws over image layers, in their space; the frame slider is the selection's frame."""
+class Canvas(QObject):
+    """Draws over image layers, in their space; the frame slider is the selection's frame.
+
+    Attributes
+    ----------
+    tool : RodTool
+        With which a rod is drawn or edited on the canvas.
+    look : Look
+        What is drawn; set it by `set_look`.
+    """
+
+    keys_changed = Signal(bool)
+    """Emitted with whether keys are free for us, as they are unless the user draws on an active layer."""
+
+    loose_clicked = Signal(object)
+    """Emitted with the place, (x, y) in px, of a rod in no track that was clicked on so as to add it."""
 
     def __init__(self, viewer: napari.Viewer, selection: Selection) -> None:
+        super().__init__()
         self._viewer = viewer
         self._selection = selection
-        self._rods = pd.DataFrame()
+        self.look = Look()
+        self.tool = RodTool()
+        self._scene: Scene | None = None
         self._image: Image | None = None
+        self._frame_interval_s: float | None = None
         self._result: dict[str, Layer] = {}
         self._result_image: Image | None = None
         self._put_away: list[Layer] = []
         self._preview: Layer | None = None
-        viewer.dims.events.current_step.connect(self.read_slider)
-        viewer.mouse_drag_callbacks.append(self._on_mouse)
+        self._painted = Painted(paint=self._paint)
+        viewer.canvas.overlays[_OVERLAY] = self._painted
+        self._of_viewer = (
+            (viewer.dims.events.current_step, self.read_slider),
+            (viewer.events.theme, self.repaint),
+            (viewer.layers.selection.events.active, self._on_active_layer),
+        )
+        for event, callback in self._of_viewer:
+            event.connect(callback)
+        self._mouse = Mouse(viewer, self, selection)
         selection.frame_changed.connect(self._move_slider)
-        selection.particle_changed.connect(self._mark)
+        selection.particles_changed.connect(self._on_selection)
+        selection.shown_changed.connect(self._on_shown)
+        selection.centre_wanted.connect(self.centre)
+        self.tool.changed.connect(self._on_tool)
 
     def disconnect(self) -> None:
         """Let go of the viewer; the layers stay."""
-        self._viewer.dims.events.current_step.disconnect(self.read_slider)
-        self._viewer.mouse_drag_callbacks.remove(self._on_mouse)
+        for event, callback in self._of_viewer:
+            event.disconnect(callback)
+        self._mouse.disconnect()
+        self._viewer.canvas.overlays.pop(_OVERLAY)
+
+    @property
+    def image(self) -> Image | None:
+        """The layer of the movie in view."""
+        return self._image
+
+    @property
+    def scene(self) -> Scene | None:
+        """What the result has to show, or None where the movie in view has none."""
+        return self._scene if self._image is self._result_image else None
 
     def show_movie(self, image: Image | None, movies: Sequence[Image]) -> None:
         """Show *image* with its result, fitted to the canvas; hide the other *movies* and what belongs to them."""
+        self.tool.give_up()
         self._image = image
         for movie in movies:
-            movie.visible = movie is image
+            movie.visible = movie is image and (self.look.movie or self.scene is None)
         self._show_or_put_away_result()
         if image is not None:
             self._viewer.reset_view(layers=[image])
+        self.repaint()
 
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
         """Give *image*, its preview and, if so wanted, the result another `layers.space`."""
@@ -68,32 +126,65 @@ class Canvas:
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
         if is_other:
             self._viewer.reset_view(layers=[image])
+        self.repaint()
 
-    def show_result(self, image: Image, analysis: Analysis, quantity: str) -> None:
-        """Draw the rods and tracks of *analysis* over *image*, in place of an earlier result."""
-        self.remove_result()
-        self._rods = layers.rods_with_motion(analysis)
-        drawn = layers.result_layers(analysis, quantity)
-        self._result = {kind: self._add(image, data, options, kind) for data, options, kind in drawn}
-        if self._result:
-            _as_outlines(self._result["labels"], self._rods)
+    def set_frame_interval(self, frame_interval_s: float | None) -> None:
+        """Tell the time of a frame, or only its number where the interval is not known."""
+        self._frame_interval_s = frame_interval_s
+        self.repaint()
+
+    def show_result(self, image: Image, analysis: Analysis) -> None:
+        """Draw the rods and tracks of *analysis* over *image*.
+
+        The layers of an earlier result of the same movie, as before a correction, get the new data.
+        """
+        if image is not self._result_image:
+            self.remove_result()
+        self._scene = Scene.of(analysis)
         self._result_image = image
-        self._mark(self._selection.particle)
+        self._frame_interval_s = analysis.movie.calibration.frame_interval_s
+        self._show_masks(image, analysis)
+        self._show_tracks()
         self._show_or_put_away_result()
+        self.tool.give_up()
+        self.repaint()
 
     def remove_result(self) -> None:
         """Take the layers of the result away."""
+        self.tool.give_up()
         self._remove(list(self._result.values()))
         self._result, self._result_image, self._put_away = {}, None, []
-        self._rods = pd.DataFrame()
+        self._scene = None
+        self.repaint()
+
+    def set_look(self, look: Look) -> None:
+        """Draw as *look* says; it is kept when another result is shown."""
+        before, self.look = self.look, look
+        if self._image is not None and look.movie != before.movie:
+            self._image.visible = look.movie
+        if (look.only_selected, look.only_filtered) != (before.only_selected, before.only_filtered):
+            self._show_tracks()
+        elif look.quantity != before.quantity:
+            self._colour_tracks()
+        self._show_tails(not self._tracked().empty)
+        self.repaint()
 
     def colour_by(self, quantity: str) -> None:
-        """Colour tracks and axes, and write the numbers, by a key of `export.palette.SCALES`."""
-        if self._result:
-            self._result["tracks"].color_by = layers.colour_feature(quantity)
-            self._result["vectors"].edge_color = layers.rod_colours(self._rods, quantity)
-            self._result["points"].text.string = layers.text_template(quantity)
-            self._result["points"].refresh_text()
+        """Colour tracks and rods, and write the numbers, by a key of `look.QUANTITIES`."""
+        self.set_look(replace(self.look, quantity=quantity))
+
+    def centre(self) -> None:
+        """Pan to the main particle in the frame in view; show its nearest frame if it is not seen there."""
+        particle, scene = self._selection.particle, self.scene
+        if particle is None or scene is None or self._result_image is None:
+            return
+        track = scene.of_particle(particle)
+        if track.empty:
+            return
+        nearest = int((track["frame"] - self._selection.frame).abs().argmin())
+        frame, y, x = track[["frame", "y", "x"]].iloc[nearest]
+        self._selection.show_frame(int(frame))
+        self._viewer.scene.camera.center = self._result_image.data_to_world((frame, y, x))[-2:]
 
     def show_preview(self, image: Image, found: Found) -> None:
         """Outline the rods of one frame over *image*; other frames stay empty."""
@@ -113,10 +204,65 @@ class Canvas:
         self._remove([] if self._preview is None else [self._preview])
         self._preview = None
 
+    def rods_in_view(self) -> pd.DataFrame:
+        """Return the rods that are drawn in the frame in view, as in `Scene.rods`."""
+        return (
+            pd.DataFrame() if self.scene is None else kept(self.scene.in_frame(self._selection.frame), self._wanted())
+        )
+
+    def loose_in_view(self) -> pd.DataFrame:
+        """Return the rods in no track that are drawn in the frame in view, as in `Scene.loose`."""
+        if self.scene is None or not self.look.loose:
+            return pd.DataFrame()
+        return self.scene.loose_in_frame(self._selection.frame)
+
     def read_slider(self) -> None:
         """Make the frame in view that of the selection."""
         if self._frame_axis() >= 0:
             self._selection.show_frame(int(self._viewer.dims.current_step[self._frame_axis()]))
+
+    def repaint(self) -> None:
+        """Paint anew what lies over the layers."""
+        self._painted.revision += 1
+
+    def _paint(self, painter: QPainter, view: View) -> None:
+        if self._image is None or self._image not in self._viewer.layers:
+            return
+        picture = Picture(
+            scene=self.scene,
+            look=self.look,
+            frame=self._selection.frame,
+            selected=self._selection.particles,
+            wanted=self._wanted(),
+            shape=self._image.data.shape[-2:],
+            pixel_size=tuple(self._image.scale[:-3:-1]),
+            origin=tuple(self._image.translate[:-3:-1]),
+            draft=self.tool.draft,
+            time=self._time(),
+            hint=self.tool.hint,
+            theme=self._theme(),
+        )
+        picture.paint(painter, view)
+
+    def _time(self) -> str:
+        """What the corner of the canvas says of the frame in view."""
+        frame = f"frame {self._selection.frame}"
+        if self._frame_interval_s is None:
+            return frame
+        decimals = int(np.clip(1 - np.floor(np.log10(self._frame_interval_s)), 0, _MOST_DECIMALS))
+        return f"t = {self._selection.frame * self._frame_interval_s:.{decimals}f} s · {frame}"
+
+    def _theme(self) -> Theme:
+        theme = get_theme(self._viewer.theme)
+        plate = QColor(theme.background.as_hex())
+        plate.setAlphaF(_PLATE_OPACITY)
+        return Theme(QColor(theme.text.as_hex()), plate, QApplication.font())
+
+    def _wanted(self) -> frozenset[int] | None:
+        """The particles that are to be drawn; None: all."""
+        if self.look.only_selected and self._selection.particles:
+            return frozenset(self._selection.particles)
+        return self._selection.shown if self.look.only_filtered else None
 
     def _add(self, image: Image, data: Any, options: dict[str, Any], kind: str) -> Layer:
         """Add a layer in the space of *image*; the active layer stays the same."""
@@ -131,6 +277,44 @@ class Canvas:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
+    def _tracked(self) -> pd.DataFrame:
+        """The rods whose tracks are seen."""
+        return pd.DataFrame() if self._scene is None else kept(self._scene.rods, self._wanted())
+
+    def _show_masks(self, image: Image, analysis: Analysis) -> None:
+        layer = self._result.get("masks")
+        if layer is not None:
+            layer.data.compute_by(analysis.labels)
+            layer.refresh()
+        elif not analysis.tracks.empty and self._scene is not None and self._scene.has_sizes:
+            masks, options, kind = layers.masks_layer(analysis)
+            self._result["masks"] = self._add(image, masks, options, kind)
+            self._result["masks"].editable = False
+
+    def _show_tracks(self) -> None:
+        """Give the tracks that are to be seen to their layer, which can be hidden but not empty."""
+        rods = self._tracked()
+        tracks: Tracks | None = self._result.get("tracks")
+        if tracks is None:
+            if rods.empty or self._result_image is None:
+                return
+            data, options, kind = layers.tracks_layer(rods, self.look.tail_frames)
+            self._result["tracks"] = self._add(self._result_image, data, options, kind)
+        elif not rods.empty and not np.array_equal(tracks.data, layers.track_vertices(rods)):
+            tracks.data = layers.track_vertices(rods)
+        self._show_tails(not rods.empty)
+        self._colour_tracks()
+
+    def _show_tails(self, there_are_some: bool) -> None:
+        if "tracks" in self._result:
+            self._result["tracks"].tail_length = max(self.look.tail_frames, 1)
+            self._result["tracks"].display_tail = there_are_some and self.look.tail_frames > 0
+
+    def _colour_tracks(self) -> None:
+        rods = self._tracked()
+        if "tracks" in self._result and not rods.empty:
+            self._result["tracks"].track_colors = layers.tracks_rgba(rods, self.look.quantity)
+
     def _show_or_put_away_result(self) -> None:
         """Hide the result while another movie is shown; layers that the user hid stay hidden."""
         if self._image is self._result_image:
@@ -142,9 +326,27 @@ class Canvas:
             for layer in self._put_away:
                 layer.visible = False
 
-    def _mark(self, particle: int | None) -> None:
-        if self._result:
-            self._result["points"].border_color = layers.ring_colours(self._rods["particle"].to_numpy(), particle)
+    def _on_active_layer(self) -> None:
+        active = self._viewer.layers.selection.active
+        is_ours = active is self._preview or active in self._result.values()
+        self.keys_changed.emit(is_ours or not isinstance(active, Labels | Points | Shapes))
+
+    def _on_selection(self) -> None:
+        if self.look.only_selected:
+            self._show_tracks()
+        self.repaint()
+
+    def _on_shown(self) -> None:
+        if self.look.only_filtered:
+            self._show_tracks()
+        self.repaint()
+
+    def _on_tool(self) -> None:
+        if not self.tool.is_active:
+            self._viewer.cursor.style = "standard"
+        elif self.tool.is_drawing:
+            self._viewer.cursor.style = "crosshair"
+        self.repaint()
 
     def _frame_axis(self) -> int:
         return int(self._viewer.dims.ndim) - 3
@@ -152,18 +354,8 @@ class Canvas:
     def _move_slider(self, frame: int) -> None:
         if self._frame_axis() >= 0:
             self._viewer.dims.set_current_step(self._frame_axis(), frame)
-
-    def _on_mouse(self, viewer: napari.Viewer, event: Any) -> Generator[None, None, None]:
-        """Select the rod under a click; a drag moves the canvas as ever."""
-        dragged = False
-        yield
-        while event.type == "mouse_move":
-            dragged = True
-            yield
-        if self._result and self._image is self._result_image and not dragged:
-            frame, y, x = self._result["points"].world_to_data(event.position)[-3:]
-            here = self._rods[self._rods["frame"] == round(frame)]
-            self._selection.select(layers.nearest_particle(here, y, x))
+        self.tool.give_up()
+        self.repaint()
 
 
 def _as_outlines(labels: Labels, rods: pd.DataFrame) -> None:

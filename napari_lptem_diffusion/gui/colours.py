@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, ColourScale
-
 if TYPE_CHECKING:
-    from napari.utils.colormaps import Colormap, DirectLabelColormap
+    from napari.utils.colormaps import DirectLabelColormap
 
 # Light, told apart by colour-blind readers, and none of them an end of the scales of export.palette.
 PARTICLE_RGB = (
@@ -33,13 +31,6 @@ PARTICLE_RGB = (
 def particle_rgb(particles: ArrayLike) -> NDArray[np.float64]:
     """Return (..., 3) sRGB in 0..1, the colour by which a particle is known on canvas, table and plot."""
     return np.asarray(PARTICLE_RGB[np.asarray(particles, dtype=int) % len(PARTICLE_RGB)])
-
-
-def napari_colormap(scale: ColourScale) -> Colormap:
-    """Return *scale* for values that were brought to 0..1 by ``scale.position``."""
-    from napari.utils.colormaps import Colormap
-
-    return Colormap(scale.table(), name=scale.title, nan_color=(*NO_VALUE_RGB, 1.0))
 
 
 def outline_colormap(hex_colour: str) -> DirectLabelColormap:

@@ -26,6 +26,8 @@ class FieldSpec:
     minimum, maximum : float
         Bounds of a number, *minimum* exclusive if *above*.
     above : bool
+    advanced : bool
+        Whether it is folded away.
     """
 
     name: str
@@ -38,6 +40,7 @@ class FieldSpec:
     minimum: float = 0.0
     maximum: float = 0.0
     above: bool = False
+    advanced: bool = False
 
 
 def field_specs(model: type[StageSettings]) -> tuple[FieldSpec, ...]:
@@ -49,8 +52,9 @@ def _field_spec(name: str, info: FieldInfo) -> FieldSpec:
     kind, bounds, optional = _unwrapped(info.annotation)
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     words = (name, info.title or name, info.description or "", str(extra.get("unit", "")))
+    advanced = bool(extra.get("advanced", False))
     if get_origin(kind) is Literal:
-        return FieldSpec(*words, str, optional, choices=get_args(kind))
+        return FieldSpec(*words, str, optional, choices=get_args(kind), advanced=advanced)
     limits = _limits([*info.metadata, *bounds])
     return FieldSpec(
         *words,
@@ -59,6 +63,7 @@ def _field_spec(name: str, info: FieldInfo) -> FieldSpec:
         minimum=limits["gt"] if "gt" in limits else limits["ge"],
         maximum=limits["le"],
         above="gt" in limits,
+        advanced=advanced,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from pydantic import ValidationError
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QDoubleSpinBox,
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -32,29 +34,32 @@ FROM_MOVIE = "from the movie"
 _DECIMALS = {"s": 5, "nm": 3}
 _MOST_DECIMALS = 7
 _MEASURED_DIGITS = 4
-_LABEL_WIDTH_PX = 120
+_TITLE, _WIDEST_TITLE = "title", "Localization error"
 
 
 class SettingsForm(QWidget, Generic[Stage]):
-    """One row per field of a settings model: title, value with its unit, and what the movie says."""
+    """One row per field of a settings model: title, value with its unit, and what the movie says.
+
+    Advanced fields are folded away under a line "More".
+    """
 
     changed = Signal()
     """The user changed a value; `settings` has it."""
+    typed_changed = Signal(object)
+    """Emitted with `typed` whenever other settings are shown."""
 
     def __init__(self, settings: Stage) -> None:
         super().__init__()
         self._settings = settings
         self.rows = {spec.name: FieldRow(spec) for spec in field_specs(type(settings))}
-        layout = QFormLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(5)
-        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, row in self.rows.items():
             row.edited.connect(lambda value, name=name: self._on_edited(name, value))
-            label = QLabel(row.spec.title)
-            label.setToolTip(row.spec.help)
-            label.setFixedWidth(_LABEL_WIDTH_PX)
-            layout.addRow(label, row)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(_grid([row for row in self.rows.values() if not row.spec.advanced]))
+        advanced = [row for row in self.rows.values() if row.spec.advanced]
+        self.more_button = _more_button(_grid(advanced), layout) if advanced else None
         self.set_settings(settings)
 
     @property
@@ -66,7 +71,29 @@ class SettingsForm(QWidget, Generic[Stage]):
         """Show *settings*; `changed` is not emitted."""
         self._settings = settings
         for name, row in self.rows.items():
+            row.set_note("")
             row.show_value(getattr(settings, name))
+        self.typed_changed.emit(self.typed)
+
+    @property
+    def typed(self) -> list[str]:
+        """The names of the fields that could be left to the movie and hold the user's value."""
+        return [
+            name for name, row in self.rows.items() if row.spec.optional and getattr(self._settings, name) is not None
+        ]
+
+    def take_from_movie(self) -> None:
+        """Leave to the movie all that can be; `changed` is emitted if that changes anything."""
+        if self.typed:
+            self.set_settings(self._settings.model_copy(update=dict.fromkeys(self.typed)))
+            self.changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the titles of all forms one width, in the font that the window has by now."""
+        super().showEvent(event)
+        for label in self.findChildren(QLabel, _TITLE):
+            metrics = label.fontMetrics()
+            label.setMinimumWidth(metrics.horizontalAdvance(_WIDEST_TITLE) + 2 * metrics.averageCharWidth())
 
     def _on_edited(self, name: str, value: Any) -> None:
         values = {**self._settings.model_dump(), name: value}
@@ -78,6 +105,7 @@ class SettingsForm(QWidget, Generic[Stage]):
             row.set_note(f"Not taken: {error.errors()[0]['msg'].removeprefix('Value error, ')}.")
             return
         row.set_note("")
+        self.typed_changed.emit(self.typed)
         self.changed.emit()
 
 
@@ -185,6 +213,43 @@ class FieldRow(QWidget):
         layout.setSpacing(1)
         layout.addLayout(line)
         layout.addWidget(self._note)
+
+
+def _grid(rows: list[FieldRow]) -> QWidget:
+    """Return *rows* one below the other, their titles in a column."""
+    grid = QWidget()
+    layout = QFormLayout(grid)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(5)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for row in rows:
+        label = QLabel(row.spec.title)
+        label.setToolTip(row.spec.help)
+        label.setObjectName(_TITLE)
+        layout.addRow(label, row)
+    return grid
+
+
+def _more_button(advanced: QWidget, layout: QVBoxLayout) -> QToolButton:
+    """Add to *layout* a line that unfolds *advanced*, and return it."""
+    button = QToolButton()
+    button.setText("More")
+    button.setToolTip("Settings that rarely need to be changed.")
+    button.setCheckable(True)
+    button.setAutoRaise(True)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setStyleSheet("QToolButton { border: none; background: transparent; }")
+    button.setArrowType(Qt.ArrowType.RightArrow)
+
+    def unfold(unfolded: bool) -> None:
+        advanced.setVisible(unfolded)
+        button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
+
+    button.toggled.connect(unfold)
+    layout.addWidget(button)
+    layout.addWidget(advanced)
+    advanced.hide()
+    return button
 
 
 def _value_widget(spec: FieldSpec) -> ComboBox | FloatSpinBox:

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui.calibration import movie_of_layer, show_calibration
 from napari_lptem_diffusion.gui.forms import SettingsForm
+from napari_lptem_diffusion.gui.import_tracks import TRACK_SUFFIXES
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES, Movie
 from napari_lptem_diffusion.settings import MovieSettings
@@ -30,7 +31,7 @@ from napari_lptem_diffusion.settings import MovieSettings
 if TYPE_CHECKING:
     import napari
 
-_EMPTY = "Drop a movie or a folder here"
+_EMPTY = "Drop a movie, tracks or a session here"
 
 
 class MoviePanel(QWidget):
@@ -46,6 +47,7 @@ class MoviePanel(QWidget):
     def __init__(self, viewer: napari.Viewer, settings: MovieSettings) -> None:
         super().__init__()
         self._viewer = viewer
+        self._folder = Path.home()
         self.image: Image | None = None
         self.movie: Movie | None = None
         self._typed: WeakKeyDictionary[Image, MovieSettings] = WeakKeyDictionary()
@@ -80,6 +82,18 @@ class MoviePanel(QWidget):
     def settings(self) -> MovieSettings:
         """What the user knows of the recording."""
         return self.form.settings
+
+    def set_settings(self, settings: MovieSettings) -> None:
+        """Show *settings* of the movie that is chosen."""
+        if settings != self.settings:
+            self.form.set_settings(settings)
+            self._on_calibration()
+
+    def choose(self, image: Image) -> None:
+        """Choose one of `movies`."""
+        self._viewer.layers.selection.active = image
+        self._choose(image)
+        self._choice.setCurrentIndex(self.movies.index(image))
 
     @property
     def shows_own_movie(self) -> bool:
@@ -144,11 +158,12 @@ class MoviePanel(QWidget):
 
     def _lay_out(self) -> None:
         open_button = QPushButton("Open")
-        open_button.setToolTip("Open a movie file or a folder of frames.")
-        menu = QMenu(open_button)
-        menu.addAction("Movie file …", self._ask_file)
-        menu.addAction("Folder of frames …", self._ask_folder)
-        open_button.setMenu(menu)
+        open_button.setToolTip("Open a movie, a session, or tracks of another tool.")
+        self.open_menu = QMenu(open_button)
+        self.open_menu.addAction("Movie file …", self._ask_file)
+        self.open_menu.addAction("Folder of frames, or an export …", self._ask_folder)
+        self.open_menu.addAction("Tracks of another tool …", self._ask_tracks)
+        open_button.setMenu(self.open_menu)
         line = QHBoxLayout()
         line.addWidget(self._choice, stretch=1)
         line.addWidget(open_button)
@@ -162,13 +177,20 @@ class MoviePanel(QWidget):
 
     def _ask_file(self) -> None:
         kinds = " ".join(f"*{suffix}" for suffix in MOVIE_SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a movie", str(Path.home()), f"Movies ({kinds});;All files (*)"
-        )
-        if path:
-            self.open_wanted.emit(path)
+        self._ask_path("Open a movie", f"Movies ({kinds});;All files (*)")
+
+    def _ask_tracks(self) -> None:
+        kinds = " ".join(f"*{suffix}" for suffix in TRACK_SUFFIXES)
+        self._ask_path("Open tracks of another tool", f"Tracks ({kinds})")
+
+    def _ask_path(self, title: str, kinds: str) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, title, str(self._folder), kinds)
+        self._want(path)
 
     def _ask_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Open a folder of frames", str(Path.home()))
+        self._want(QFileDialog.getExistingDirectory(self, "Open a folder of frames or an export", str(self._folder)))
+
+    def _want(self, path: str) -> None:
         if path:
+            self._folder = Path(path).parent
             self.open_wanted.emit(path)

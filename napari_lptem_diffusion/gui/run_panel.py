@@ -27,6 +27,7 @@ class RunPanel(QWidget):
     """Emitted with the exception that ended the work."""
     warned = Signal(object, object)
     """Emitted with a warning of the work and its category."""
+    started = Signal()
     finished = Signal()
     """The work has ended: done, failed or stopped."""
 
@@ -34,7 +35,8 @@ class RunPanel(QWidget):
         super().__init__()
         self._worker: Worker | None = None
         self._stage = Stage("", 0.0)
-        self._outcome = ""
+        self._outcome = self._said = ""
+        self._link_colour = "blue"
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip(
             "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
@@ -51,7 +53,8 @@ class RunPanel(QWidget):
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._text.setOpenExternalLinks(True)
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, stretch=2)
         buttons.addWidget(self.cancel_button, stretch=1)
@@ -70,12 +73,18 @@ class RunPanel(QWidget):
     @property
     def text(self) -> str:
         """What is said under the bar."""
-        return str(self._text.text())
+        return self._said
 
     def say(self, text: str) -> None:
-        """Show *text* under the bar."""
-        self._text.setText(text)
-        self._text.setToolTip(text)
+        """Show *text* under the bar; it may have links."""
+        self._said = text
+        is_rich = "<a " in text
+        self._text.setText(f"<style>a {{ color: {self._link_colour} }}</style>{text}" if is_rich else text)
+
+    def set_link_colour(self, hex_colour: str) -> None:
+        """Draw links in this colour: napari's style leaves them as dark as on paper."""
+        self._link_colour = hex_colour
+        self.say(self._said)
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Start *work*, unless some is running.
@@ -99,6 +108,7 @@ class RunPanel(QWidget):
         self._worker, self._on_done = worker, on_done
         self._outcome = "Stopped; nothing was changed."
         self._set_running(True)
+        self.started.emit()
         self.say(f"{description} …")
         worker.start()
 

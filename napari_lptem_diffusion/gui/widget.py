@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
-from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.gui import autosave
 from napari_lptem_diffusion.gui.canvas import Canvas
+from napari_lptem_diffusion.gui.compare_window import CompareWindow
+from napari_lptem_diffusion.gui.correct_panel import CorrectPanel
+from napari_lptem_diffusion.gui.dropping import DropTarget
 from napari_lptem_diffusion.gui.export_panel import ExportPanel
-from napari_lptem_diffusion.gui.forms import SettingsForm
-from napari_lptem_diffusion.gui.layers import movie_layer, space
-from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING, counted, tell_error, tell_warning
+from napari_lptem_diffusion.gui.layers import space
+from napari_lptem_diffusion.gui.live_preview import LivePreview
+from napari_lptem_diffusion.gui.look_panel import LookPanel
+from napari_lptem_diffusion.gui.messages import counted, label_colours, tell, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
-from napari_lptem_diffusion.gui.preview import Found, Preview
-from napari_lptem_diffusion.gui.results import Results
-from napari_lptem_diffusion.gui.run_panel import RunPanel
+from napari_lptem_diffusion.gui.opening import Opening
+from napari_lptem_diffusion.gui.presets import PresetsMenu
+from napari_lptem_diffusion.gui.result import Result
+from napari_lptem_diffusion.gui.results_dock import ResultsDock
+from napari_lptem_diffusion.gui.run_panel import OnDone, RunPanel
 from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.gui.selection import Selection
-from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.gui.sessions import Sessions
+from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
+from napari_lptem_diffusion.gui.steps import Steps, column
+from napari_lptem_diffusion.gui.top_bar import TopBar
+from napari_lptem_diffusion.gui.views.results import Results
+from napari_lptem_diffusion.movie import Movie
 from napari_lptem_diffusion.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,11 +47,13 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.gui.worker import Work
 
 _WIDTH_PX = 380
-_PART_HEIGHTS_PX = (300, 560)
 
 
 class LptemDiffusionWidget(QWidget):
-    """From a movie to the motion of its rods, in four steps and one result."""
+    """From a movie to the motion of its rods: four steps, then what can be done with the result.
+
+    The views of the result have a dock of their own, `results_dock`.
+    """
 
     def __init__(self, napari_viewer: napari.Viewer, settings: Settings | None = None) -> None:
         super().__init__()
@@ -50,19 +61,37 @@ class LptemDiffusionWidget(QWidget):
         # napari hands plugins a proxy, which would also wrap the layers and, by the name of this package, our movies.
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._viewer = viewer
-        self._analysed_image: Image | None = None
-        self._find_state = ""
         self.selection = Selection(self)
+        self.result = Result(self)
         self.canvas = Canvas(viewer, self.selection)
+        for changed in (self.result.changed, self.result.corrected):  # before the panels, which ask the canvas
+            changed.connect(self._draw_result)
+        self.drops = DropTarget(self)
         self.movie_panel = MoviePanel(viewer, settings.movie)
-        self.find_form = SettingsForm(settings.detection)
-        self.follow_form = SettingsForm(settings.linking)
-        self.motion_form = SettingsForm(settings.diffusion)
-        self.preview = Preview(self)
-        self.preview_box = QCheckBox("Preview in this frame")
+        self.steps = Steps(self.movie_panel, settings)
         self.run_panel = RunPanel()
-        self.results = Results(self.selection)
-        self.export_panel = ExportPanel()
+        self.live_preview = LivePreview(
+            self, self.movie_panel, self.steps, self.result, self.selection, self.canvas, self.run_panel
+        )
+        self.results = Results(self.selection, self.result)
+        self.results_dock = ResultsDock(viewer, self.results)
+        self.sessions = Sessions(self.result, autosave.autosave_home(), self)
+        self.look_panel = LookPanel()
+        self.correct_panel = CorrectPanel(self.selection, self.canvas, self.result)
+        self.export_panel = ExportPanel(self.result, self.selection, self.sessions)
+        self.presets_menu = PresetsMenu(lambda: self.settings, self.set_settings, self)
+        self.top_bar = TopBar(self.presets_menu, self.compare, self.results_dock.show, self.show_shortcuts)
+        self._compare_window: CompareWindow | None = None
+        self.opening = Opening(
+            self,
+            viewer,
+            self.movie_panel,
+            self.steps,
+            self.selection,
+            self.sessions,
+            self.presets_menu,
+            self.show_analysis,
+        )
         self._lay_out()
         self._connect()
         self._on_theme()
@@ -71,100 +100,155 @@ class LptemDiffusionWidget(QWidget):
     @property
     def settings(self) -> Settings:
         """The settings as the fields show them."""
-        return Settings(
-            movie=self.movie_panel.settings,
-            detection=self.find_form.settings,
-            linking=self.follow_form.settings,
-            diffusion=self.motion_form.settings,
-        )
+        return self.steps.settings
 
-    def open(self, path: str | Path) -> None:
-        """Show the movie at *path* and choose it; a refusal is a dialog."""
-        try:
-            self.show_movie(open_movie(path))
-        except InputError as error:
-            tell_error(self, error)
+    def set_settings(self, settings: Settings) -> None:
+        """Show *settings* in the fields."""
+        self.steps.set_settings(settings)
+        self.live_preview.request()
+
+    def open(self, *paths: str | Path) -> None:
+        """Open what is at *paths*, as if it was dropped; a refusal is a dialog."""
+        self.opening.open(*paths)
 
     def show_movie(self, movie: Movie) -> Image:
         """Show *movie* from its start as a layer, choose and return it."""
-        image = self._viewer.add_layer(Layer.create(*movie_layer(movie)))
-        self.selection.show_frame(0)
-        return image
+        return self.opening.show_movie(movie)
 
     def run(self) -> None:
         """Analyse the chosen movie with the settings as they stand."""
         movie, image = self.movie_panel.movie, self.movie_panel.image
-        if movie is None or image is None:
+        if movie is None or image is None or not self.sessions.may_replace_result():
             return
         work = partial(analyze, movie, self.settings)
-        self.run_panel.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
-        self._stop_preview()
+        self.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
+        self.live_preview.stop()
+
+    def start(self, work: Work, description: str, on_done: OnDone) -> None:
+        """Do *work* with progress and Cancel; where other work is going on, say so."""
+        if self.run_panel.is_running:
+            tell("Something is still running: wait for it, or cancel it.")
+        else:
+            self.run_panel.start(work, description, on_done)
+
+    def compare(self, *paths: Path) -> None:
+        """Open the window that compares movies, with these exports or sessions in it."""
+        if self._compare_window is None:
+            self._compare_window = CompareWindow(self)
+        if paths:
+            self._compare_window.add(paths)
+        self._compare_window.show()
+        self._compare_window.raise_()
+
+    def show_shortcuts(self) -> None:
+        """List the keys of all panels."""
+        groups = {
+            "Look": self.look_panel.actions_,
+            "Correct": self.correct_panel.actions_,
+            "Table": self.results.actions_,
+            "Session (in the docks)": self.sessions.actions_,
+        }
+        dialog = ShortcutsDialog(self, groups)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def show_analysis(self, image: Image, analysis: Analysis) -> str:
-        """Show *analysis* over *image* and in the dock, in place of an earlier one; return it in a sentence."""
+        """Show *analysis* over *image* and in the docks, in place of an earlier one; return it in a sentence."""
         if image not in self._viewer.layers:
             return "Nothing is shown: the movie was closed meanwhile."
-        self._analysed_image = image
-        self.canvas.show_result(image, analysis, self.results.quantity)
-        self.results.show_analysis(analysis)
-        self.export_panel.show_analysis(analysis)
+        self.result.show(image, analysis)
+        self._show_states()
+        self.live_preview.request()
         followed = len(analysis.motion.particles)
-        sentence = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
         if followed == 0:
             other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
-            sentence = f"No rods were followed: try a lower threshold, or {other} rods."
-        self._result_title.setText(f"Result of {image.name}" if followed else f"Result of {image.name}: {sentence}")
-        was_shown = not (self._result_part.isHidden() or self.results.isHidden())
-        self.results.setVisible(followed > 0)
-        self._result_part.show()
-        if followed and not was_shown:
-            self._make_room_for_result()
-        self._show_states()
-        self._request_preview()
-        return sentence
+            return f"No rods were followed: try a lower threshold, or {other} rods."
+        return f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
+    def event(self, event: QEvent) -> bool:
+        """Go for good, with the dock of the results, when napari has closed the dock of this widget."""
+        handled = bool(super().event(event))
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            QTimer.singleShot(0, self._go_if_closed)
+        return handled
 
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open what is dropped."""
-        for url in event.mimeData().urls():
-            self.open(url.toLocalFile())
-        event.acceptProposedAction()
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take drops on the canvas too, once there is one."""
+        super().showEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow):
+            self.drops.watch(window)
+
+    def _go_if_closed(self) -> None:
+        if self.parent() is None:  # it has not been docked elsewhere meanwhile
+            self.deleteLater()
+
+    @property
+    def _advice(self) -> tuple[tuple[Any, str], ...]:
+        """What to do next when something cannot be done, by the part that says so."""
+        return (
+            (self.opening.movies, "What can be opened: TIFF and NumPy files, and folders of JPEG, PNG or TIFF frames."),
+            (self.movie_panel, "Choose another layer, or drop the file of the movie here."),
+            (self.live_preview.preview, "Change the setting that is named, or choose another frame."),
+            (self.run_panel, "Nothing was changed: mend what is named, then try again."),
+            (self.export_panel, "Choose another place, then export again: the result is still here."),
+            (self.presets_menu, "Mend in a text editor what is named, or choose another file."),
+        )
 
     def _connect(self) -> None:
+        self.drops.dropped.connect(lambda paths: self.open(*paths))
+        self.opening.comparison_wanted.connect(lambda paths: self.compare(*paths))
+        self.opening.movies.busy.connect(self._on_opening)
+        self.result.changed.connect(self._on_result)
+        self.result.corrected.connect(self._show_states)
         self.movie_panel.movie_changed.connect(self._on_movie)
         self.movie_panel.calibration_changed.connect(self._on_calibration)
         self.movie_panel.open_wanted.connect(self.open)
-        self.find_form.changed.connect(self._request_preview)
-        self.preview_box.toggled.connect(self._request_preview)
-        self.selection.frame_changed.connect(self._request_preview)
-        self.preview.found.connect(self._on_found)
-        self.preview.busy.connect(self._on_preview_busy)
         self.run_panel.run_clicked.connect(self.run)
         self.run_panel.warned.connect(tell_warning)
-        self.run_panel.finished.connect(self._on_run_finished)
-        self.results.quantity_changed.connect(self.canvas.colour_by)
-        self.export_panel.work_wanted.connect(self._on_export)
-        for source in (self.movie_panel, self.preview, self.run_panel, self.export_panel):
-            source.failed.connect(partial(tell_error, self))
-        self._viewer.events.theme.connect(self._on_theme)
+        self.run_panel.started.connect(partial(self._set_busy, True))
+        self.run_panel.finished.connect(partial(self._set_busy, False))
+        self.run_panel.finished.connect(self.sessions.ask_for_missing_movie)
+        self.opening.tracks_shown.connect(self.export_panel.note_columns)
+        self.presets_menu.taken.connect(self.run_panel.say)
+        self.export_panel.told.connect(self.run_panel.say)
+        for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening):
+            panel.work_wanted.connect(self.start)
+        for part, advice in self._advice:
+            part.failed.connect(partial(tell_error, self, advice))
+        self.look_panel.changed.connect(self.canvas.set_look)
+        self.sessions.autosave.failed.connect(lambda error: tell(f"Results are not kept against a crash: {error}"))
+        for dock in (self, self.results):
+            ShortcutKeeper(dock, self.sessions.actions_)
         # Not at once: layers cannot be taken from a list that is taking one itself.
         self._tidying = QTimer(self)
         self._tidying.setSingleShot(True)
         self._tidying.timeout.connect(self._forget_closed_result)
-        self._viewer.layers.events.removed.connect(self._on_layer_removed)
         of_viewer = (
             (self._viewer.events.theme, self._on_theme),
             (self._viewer.layers.events.removed, self._on_layer_removed),
         )
-        self.destroyed.connect(partial(_let_go, self.canvas, self.movie_panel, self.preview, self.run_panel, of_viewer))
+        for event, callback in of_viewer:
+            event.connect(callback)
+        leave = (
+            self.run_panel.abandon,
+            self.live_preview.preview.abandon,
+            self.opening.movies.abandon,
+            self._abandon_comparison,
+            self.canvas.disconnect,
+            self.movie_panel.leave_viewer,
+            self.results_dock.remove,
+            self.sessions.leave,
+        )
+        self.destroyed.connect(partial(_let_go, leave, of_viewer))
+
+    def _abandon_comparison(self) -> None:
+        if self._compare_window is not None:
+            self._compare_window.abandon()
 
     def _on_movie(self) -> None:
         movie = self.movie_panel.movie
-        self._stop_preview()
+        self.live_preview.stop()
         self.canvas.show_movie(self.movie_panel.image, self.movie_panel.movies)
         self.canvas.read_slider()
         self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
@@ -172,180 +256,115 @@ class LptemDiffusionWidget(QWidget):
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
         if self.movie_panel.shows_own_movie:  # the scale of another reader's layer is not ours to set
             self._on_calibration()
+        self.steps.show_movie(self.movie_panel.calibrated())
         self._show_states()
-        self._request_preview()
+        self.live_preview.request()
+
+    def _on_opening(self, text: str) -> None:
+        if not self.run_panel.is_running:
+            self.run_panel.say(text or "Ready.")
+
+    def _on_result(self, analysis: Analysis | None) -> None:
+        """Show another result, or take the one away whose movie is gone."""
+        self.result_part.setVisible(analysis is not None)
+        self.top_bar.results_button.setEnabled(analysis is not None and not analysis.motion.particles.empty)
+        image = self.result.image
+        self.export_section.set_state("" if image is None else image.name)
+        if analysis is None or analysis.motion.particles.empty:
+            self.results_dock.hide()
+            return
+        if not self.results_dock.is_shown:
+            self.steps.fold()
+            self.results_dock.show()
+            QTimer.singleShot(0, self._fit_movie)
+
+    def _draw_result(self, analysis: Analysis | None) -> None:
+        image = self.result.image
+        if analysis is None or image is None or analysis.motion.particles.empty:
+            self.canvas.remove_result()
+        else:
+            self.canvas.show_result(image, analysis)
+
+    def _fit_movie(self) -> None:
+        """Show all of the movie, where the canvas has become smaller."""
+        image = self.movie_panel.image
+        if image is not None:
+            self._viewer.reset_view(layers=[image])
 
     def _on_calibration(self) -> None:
         """Show another scale; a result takes it at once, since the engine works in px and frames."""
         movie, image = self.movie_panel.calibrated(), self.movie_panel.image
         if movie is None:
             return
-        of_result = image is self._analysed_image
+        of_result = image is self.result.image
         self.canvas.set_space(image, space(movie.calibration), of_result)
-        if of_result:
-            analysis = self.export_panel.analysis
-            settings = analysis.settings.model_copy(update={"movie": self.movie_panel.settings})
-            self.export_panel.analysis = replace(analysis, movie=movie, settings=settings)
+        self.canvas.set_frame_interval(movie.calibration.frame_interval_s)
+        self.steps.show_movie(movie)
+        analysis = self.result.analysis
+        if of_result and analysis is not None:
+            if analysis.movie.source_files != movie.source_files:  # tracks of another tool, drawn over this movie
+                known = movie.calibration
+                movie = analysis.movie.calibrated(known.pixel_size_nm, known.frame_interval_s)
+            self.result.calibrate(movie, self.movie_panel.settings)
 
     @property
     def _result_in_view(self) -> Analysis | None:
         """The result of the chosen movie."""
-        image = self._analysed_image
-        return None if image is None or image is not self.movie_panel.image else self.export_panel.analysis
+        return self.result.analysis if self.result.image is self.movie_panel.image else None
 
-    @property
-    def _preview_is_wanted(self) -> bool:
-        """Whether to preview: not while something runs, nor where a result shows what these settings find."""
-        if not self.preview_box.isChecked() or self.run_panel.is_running:
-            return False
-        result = self._result_in_view
-        return result is None or result.settings.detection != self.find_form.settings
-
-    def _request_preview(self) -> None:
-        movie = self.movie_panel.movie
-        if movie is not None and self._preview_is_wanted:
-            self.preview.request(movie, self.find_form.settings, self.selection.frame)
-        else:
-            self._stop_preview()
-
-    def _stop_preview(self) -> None:
-        self.preview.stop()
-        self.canvas.hide_preview()
-        result = self._result_in_view
-        self._find_state = "" if result is None else f"{len(result.detections)} in all frames"
-        self.find_section.set_state(self._find_state)
-
-    def _on_found(self, found: Found) -> None:
-        if self._preview_is_wanted:
-            self.canvas.show_preview(self.movie_panel.image, found)
-            self._find_state = f"{len(found.rods)} in frame {found.frame}"
-            self._show_measured(found.measured)
-
-    def _on_preview_busy(self, text: str) -> None:
-        self.find_section.set_state(text or self._find_state)
-
-    def _on_run_finished(self) -> None:
-        self.run_panel.run_button.setEnabled(self.movie_panel.movie is not None)
-        self._request_preview()
+    def _set_busy(self, busy: bool) -> None:
+        """While something runs, nothing else can be started."""
+        self.run_panel.run_button.setEnabled(not busy and self.movie_panel.movie is not None)
+        self.correct_panel.set_busy(busy)
+        self.export_panel.setEnabled(not busy)
 
     def _on_layer_removed(self) -> None:
         self._tidying.start()
 
     def _forget_closed_result(self) -> None:
         """Take the result away when the user has removed the layer of its movie."""
-        if self._analysed_image is not None and self._analysed_image not in self._viewer.layers:
-            self._analysed_image = None
-            self.selection.select(None)
-            self.canvas.remove_result()
-            self._result_part.hide()
-
-    def _on_export(self, work: Work, description: str) -> None:
-        self.run_panel.start(work, description, lambda path: f"Written: {path}")
+        if self.result.image is not None and self.result.image not in self._viewer.layers:
+            self.result.forget()
 
     def _show_states(self) -> None:
         """Show in fields and titles what is known of the chosen movie: what its result says, or nothing yet."""
         result = self._result_in_view
-        self._show_measured({} if result is None else result.measured)
-        followed = judged = ""
-        if result is not None:
-            particles = result.motion.particles
-            followed = f"{counted(len(particles), 'rod')} followed"
-            judged = f"{particles['mixing_ratio'].notna().sum()} of {len(particles)} judged"
-        self.follow_section.set_state(followed)
-        self.motion_section.set_state(judged)
-
-    def _make_room_for_result(self) -> None:
-        """Fold the steps that are done and give their height to the result."""
-        for section in (self.find_section, self.follow_section, self.motion_section):
-            section.fold()
-        self._steps.layout().activate()
-        height = self._parts.height()
-        needed = self._steps.sizeHint().height() + self.run_panel.sizeHint().height()
-        spare = height - self._result_part.minimumSizeHint().height()
-        above = min(needed, max(spare, 0), height // 3)
-        self._parts.setSizes((above, height - above))
-
-    def _show_measured(self, measured: Mapping[str, float]) -> None:
-        """Show in the fields that are left to the movie what it says."""
-        said: dict[str, float | str] = dict(measured)
-        if "rods_are_dark" in measured:
-            said["rods_are"] = "dark" if measured["rods_are_dark"] else "bright"
-        for form in (self.find_form, self.follow_form, self.motion_form):
-            for name, row in form.rows.items():
-                row.show_measured(said.get(name))
+        self.steps.show_measured({} if result is None else result.measured)
+        self.steps.show_result(result)
 
     def _on_theme(self) -> None:
         theme = get_theme(self._viewer.theme)
         text, background, warning = (colour.as_rgb_tuple() for colour in (theme.text, theme.background, theme.warning))
-        self.setStyleSheet(
-            f"#{SECONDARY} {{ color: {_mixed(text, background)} }} #{WARNING} {{ color: {_mixed(warning, text)} }}"
-        )
+        self.setStyleSheet(label_colours(text, background, warning))
+        self.run_panel.set_link_colour(theme.text.as_hex())
         self.results.set_theme(*(colour.as_hex() for colour in (theme.text, theme.background, theme.current)))
 
     def _lay_out(self) -> None:
-        self.setAcceptDrops(True)
         self.setMinimumWidth(_WIDTH_PX)
-        self.preview_box.setChecked(True)
-        self.preview_box.setToolTip(
-            "Outline the rods that these settings find in the frame in view; a result of the same settings replaces it."
-        )
-        self.movie_section = Section("Movie", "What is analysed, and its scale.", self.movie_panel)
-        self.find_section = Section("Find", "How rods are found in a frame.", _column(self.find_form, self.preview_box))
-        self.follow_section = Section("Follow", "How rods become tracks.", self.follow_form)
-        self.motion_section = Section("Motion", "What the network is told besides the tracks.", self.motion_form)
-        self._steps = steps = _column(self.movie_section, self.find_section, self.follow_section, self.motion_section)
-        steps.layout().addStretch(1)
-        steps.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
+        self.export_section = Section("Save and export", "What goes out of here.", self.export_panel)
+        self.look_section = Section("Look", "What is seen of the result on the canvas.", self.look_panel)
+        self.correct_section = Section("Correct", "Put right what was found or followed wrongly.", self.correct_panel)
+        self.result_part = column(self.look_section, self.correct_section, self.export_section)
+        self.result_part.hide()
+        sections = column(self.steps, self.result_part)
+        sections.layout().addStretch(1)
+        sections.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
         scroll = QScrollArea()
-        scroll.setWidget(steps)
+        scroll.setWidget(sections)
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._result_title = QLabel()
-        self._result_title.setWordWrap(True)
-        self._result_title.setStyleSheet("font-weight: bold;")
-        self._result_part = _column(self._result_title, self.results, self.export_panel)
-        self._result_part.layout().setStretchFactor(self.results, 1)
-        self._result_part.layout().addStretch(0)  # below the buttons where there are no rods to show
-        self._result_part.hide()
-        self._parts = parts = QSplitter(Qt.Orientation.Vertical)
-        parts.addWidget(_column(scroll, self.run_panel))
-        parts.addWidget(self._result_part)
-        parts.setChildrenCollapsible(False)
-        parts.setStretchFactor(1, 1)
-        parts.setSizes(_PART_HEIGHTS_PX)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
-        layout.addWidget(parts)
+        layout.addWidget(self.top_bar)
+        layout.addWidget(self.sessions.recovery)
+        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(self.run_panel)
 
 
-def _column(*widgets: QWidget) -> QWidget:
-    """Return *widgets* one below the other."""
-    column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(5)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return column
-
-
-def _mixed(rgb: tuple[int, ...], other: tuple[int, ...], share: float = 0.7) -> str:
-    """Return *share* of one colour with the rest of the *other*, for a style sheet."""
-    return "rgb({}, {}, {})".format(*(round(share * a + (1 - share) * b) for a, b in zip(rgb, other, strict=True)))
-
-
-def _let_go(
-    canvas: Canvas,
-    movie_panel: MoviePanel,
-    preview: Preview,
-    run_panel: RunPanel,
-    of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]],
-) -> None:
+def _let_go(leave: Iterable[Callable[[], None]], of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]]) -> None:
     """Stop what runs and leave the viewer, when the widget is gone: only Python's halves may be touched."""
-    run_panel.abandon()
-    preview.abandon()
-    canvas.disconnect()
-    movie_panel.leave_viewer()
+    for step in leave:
+        step()
     for event, callback in of_viewer:
         event.disconnect(callback)

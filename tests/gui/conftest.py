@@ -17,6 +17,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def autosave_home(tmp_path, monkeypatch):
+    """Windows keep unsaved results here, not among the user's data."""
+    home = tmp_path / "autosave"
+    monkeypatch.setattr("napari_lptem_diffusion.gui.autosave.autosave_home", lambda: home)
+    return home
+
+
 @pytest.fixture
 def viewer(make_napari_viewer, monkeypatch):
     monkeypatch.setenv("NAPARI_ASYNC", "0")
@@ -28,6 +36,6 @@ def widget(viewer, qtbot):
     from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 
     widget = LptemDiffusionWidget(viewer)
-    widget.preview_box.setChecked(False)
+    widget.steps.preview_box.setChecked(False)
     viewer.window.add_dock_widget(widget, name="LPTEM diffusion", area="right")
     return widget

@@ -1,16 +1,23 @@
+from dataclasses import replace
+
 import napari
 import numpy as np
 import pytest
 from PIL import Image
+from qtpy.QtWidgets import QWidget
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import app
+from napari_lptem_diffusion.gui.help import PAGES, HelpWindow
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
-from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.session import save_session
 from napari_lptem_diffusion.settings import DetectionSettings, Settings
 from tests.analysis_factory import make_analysis
 
 PLUGIN = "napari-lptem-diffusion"
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
 @pytest.fixture
@@ -60,14 +67,14 @@ def test_view_refuses_a_bad_movie_before_a_window_opens(opened, tmp_path):
 def test_show_opens_on_a_finished_result(opened):
     app.show(make_analysis())
     (viewer,) = opened
-    assert {"rods.tif", "tracks", "numbers"} <= {layer.name for layer in viewer.layers}
+    assert {"rods.tif", "tracks"} <= {layer.name for layer in viewer.layers}
     assert "5 rods" in docked_widget(viewer).run_panel.text
 
 
 def test_the_plugins_menu_docks_the_widget_and_napari_reads_a_folder(viewer, folder):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, app.TITLE)
     assert isinstance(widget, LptemDiffusionWidget)
-    widget.preview_box.setChecked(False)
+    widget.steps.preview_box.setChecked(False)
     viewer.open(folder, plugin=PLUGIN)
     assert isinstance(viewer.layers[0].data, Movie)
     assert type(widget.movie_panel.movie) is Movie
@@ -78,3 +85,38 @@ def test_open_sample_is_in_the_menu(viewer):
     viewer.open_sample(PLUGIN, "lptem_rods")
     assert isinstance(viewer.layers[0].data, Movie)
     assert [str(unit) for unit in viewer.layers[0].units[1:]] == ["nanometer", "nanometer"]
+
+
+def test_a_session_given_to_napari_opens_in_the_widget_which_is_docked_once(viewer, folder, tmp_path, qtbot):
+    session = save_session(replace(make_analysis(), movie=open_movie(folder)), tmp_path / "mine.lptem")
+    viewer.open(session, plugin=PLUGIN)
+    widget = app.widget_of(viewer)
+    qtbot.waitUntil(lambda: widget.result.analysis is not None, timeout=20_000)
+    assert widget.steps.follow_section.state == "5 rods followed"
+    viewer.open(session, plugin=PLUGIN)
+    assert app.widget_of(viewer) is widget
+    qtbot.waitUntil(lambda: not widget.run_panel.is_running, timeout=20_000)
+    assert [layer.name for layer in viewer.layers if layer.name == "frames"] == ["frames"]
+
+
+def test_closing_the_dock_takes_everything_of_ours_along(viewer, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, app.TITLE)
+    widget.steps.preview_box.setChecked(False)
+    analysis = make_analysis()
+    widget.show_analysis(widget.show_movie(analysis.movie), analysis)
+    assert len(viewer.window.dock_widgets) == 2
+    dock.destroyOnClose()
+    qtbot.waitUntil(lambda: not viewer.window.dock_widgets)
+    viewer.dims.set_current_step(0, 3)
+    assert not any("lptem" in getattr(each, "__module__", "") for each in viewer.mouse_drag_callbacks)
+
+
+def test_every_page_of_the_help_is_there(qtbot):
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    window = HelpWindow(parent)
+    for name in PAGES.values():
+        window.show_page(name)
+        assert len(window.page.toPlainText()) > 500
+    window.page.backward()
+    assert window.page.source().fileName() == list(PAGES.values())[-2]

@@ -5,25 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from napari.layers import Labels, Points, Tracks, Vectors
+from napari.layers import Labels, Tracks
 
 from napari_lptem_diffusion.export.palette import NO_VALUE_RGB, SCALES
 from napari_lptem_diffusion.gui import layers
+from napari_lptem_diffusion.gui.colours import particle_rgb
+from napari_lptem_diffusion.gui.look import PARTICLE
+from napari_lptem_diffusion.gui.scene import Scene, colours, kept, nearest_rod
 from napari_lptem_diffusion.movie import Calibration, Movie
-from tests.analysis_factory import SHORT_PARTICLE, empty_analysis, make_analysis
+from tests.analysis_factory import SHORT_PARTICLE, SWITCH_FRAME, SWITCHING_PARTICLE, empty_analysis, make_analysis
 
 ANALYSIS = make_analysis()
-QUANTITIES = list(SCALES)
-
-
-def layer_of(kind, analysis=ANALYSIS, quantity="mixing_ratio"):
-    data, options, _ = next(layer for layer in layers.result_layers(analysis, quantity) if layer[2] == kind)
-    return {"labels": Labels, "vectors": Vectors, "tracks": Tracks, "points": Points}[kind](data, **options)
-
-
-def motion_of(analysis, particle, frame, quantity):
-    frames = analysis.motion.frames
-    return frames[(frames["particle"] == particle) & (frames["frame"] == frame)][quantity].item()
+SCENE = Scene.of(ANALYSIS)
 
 
 @given(hnp.basic_indices((5, 4, 3), allow_newaxis=False, allow_ellipsis=False))
@@ -40,72 +33,74 @@ def test_only_frames_in_view_are_computed():
     assert layer.data is labels
 
 
-def test_outlines_are_the_label_images_of_the_analysis():
-    layer = layer_of("labels")
+def test_masks_are_the_label_images_of_the_analysis():
+    data, options, _ = layers.masks_layer(ANALYSIS)
+    layer = Labels(data, **options)
     assert np.array_equal(layer.data[30], ANALYSIS.labels(30))
     assert set(np.unique(layer.data[45])) == {0, 1, 2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES)
-def test_track_features_stay_with_their_vertices(quantity):
-    shuffled = dataclasses.replace(ANALYSIS, tracks=ANALYSIS.tracks.sample(frac=1, random_state=1))
-    layer = layer_of("tracks", shuffled, quantity)
-    shown = layer.features[layers.colour_feature(quantity)]
-    truth = [motion_of(ANALYSIS, int(row[0]), int(row[1]), quantity) for row in layer.data]
-    np.testing.assert_allclose(shown, np.asarray(truth) / SCALES[quantity].high)
+@pytest.mark.parametrize("quantity", SCALES)
+def test_colours_of_tracks_stay_with_their_vertices(quantity):
+    shuffled = Scene.of(dataclasses.replace(ANALYSIS, tracks=ANALYSIS.tracks.sample(frac=1, random_state=1)))
+    data, options, _ = layers.tracks_layer(shuffled.rods, 60)
+    layer = Tracks(data, **options)
+    frames = ANALYSIS.motion.frames.set_index(["particle", "frame"])
+    values = frames.loc[[(int(row[0]), int(row[1])) for row in layer.data]].reset_index()
+    np.testing.assert_allclose(layers.tracks_rgba(shuffled.rods, quantity)[:, :3], colours(values, quantity))
 
 
-@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("quantity", SCALES)
 def test_a_track_without_a_value_is_grey_and_leaves_the_others_coloured(quantity):
-    layer = layer_of("tracks", quantity=quantity)
-    short = layer.data[:, 0] == SHORT_PARTICLE
-    np.testing.assert_allclose(layer.track_colors[short], [[*NO_VALUE_RGB, 1.0]] * short.sum(), atol=1e-6)
-    values = [motion_of(ANALYSIS, int(row[0]), int(row[1]), quantity) for row in layer.data[~short]]
-    np.testing.assert_allclose(layer.track_colors[~short, :3], SCALES[quantity].rgb(values), atol=0.02)
+    rgb = colours(SCENE.rods, quantity)
+    short = (SCENE.rods["particle"] == SHORT_PARTICLE).to_numpy()
+    np.testing.assert_allclose(rgb[short], np.tile(NO_VALUE_RGB, (short.sum(), 1)), atol=1e-6)
+    assert (np.ptp(rgb[~short], axis=1) > 0.02).mean() > 0.9
+
+
+def test_a_value_is_greyer_where_its_interval_is_wide():
+    rods = SCENE.rods[:2].assign(mixing_ratio=0.95, mixing_ratio_low=[0.1, 0.9], mixing_ratio_high=[1.0, 0.96])
+    uncertain, certain = np.ptp(colours(rods, "mixing_ratio"), axis=1)
+    assert uncertain < 0.05 < 0.4 < certain
 
 
 def test_a_colour_means_the_same_in_every_movie():
     frames = ANALYSIS.motion.frames
     narrow = frames.assign(mixing_ratio=frames["mixing_ratio"] * 0.01 + 0.5)
-    motion = dataclasses.replace(ANALYSIS.motion, frames=narrow)
-    layer = layer_of("tracks", dataclasses.replace(ANALYSIS, motion=motion))
-    known = layer.data[:, 0] != SHORT_PARTICLE
-    assert np.ptp(layer.track_colors[known], axis=0).max() < 0.05
+    scene = Scene.of(dataclasses.replace(ANALYSIS, motion=dataclasses.replace(ANALYSIS.motion, frames=narrow)))
+    known = (scene.rods["particle"] != SHORT_PARTICLE).to_numpy()
+    assert np.ptp(colours(scene.rods, "mixing_ratio")[known], axis=0).max() < 0.05
 
 
-def test_axes_run_from_tip_to_tip():
-    vectors = layer_of("vectors").data
-    rods = layers.rods_with_motion(ANALYSIS)
-    middle = vectors[:, 0] + vectors[:, 1] / 2
-    np.testing.assert_allclose(middle, rods[["frame", "y", "x"]], rtol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(vectors[:, 1], axis=1), rods["length"], rtol=1e-5)
-    angle_deg = np.rad2deg(np.arctan2(vectors[:, 1, 1], vectors[:, 1, 2])) % 180
-    difference = np.abs(angle_deg - rods["angle_deg"])
-    assert np.minimum(difference, 180 - difference).max() < 1e-3
+def test_by_particle_each_rod_has_the_colour_of_its_number():
+    np.testing.assert_array_equal(colours(SCENE.rods, PARTICLE), particle_rgb(SCENE.rods["particle"]))
 
 
-def test_axes_are_paler_where_the_interval_is_wide():
-    rods = layers.rods_with_motion(ANALYSIS)[:2].assign(mixing_ratio_low=[0.0, 0.9], mixing_ratio_high=[1.0, 0.95])
-    uncertain, certain = layers.rod_colours(rods, "mixing_ratio")[:, 3]
-    assert 0.2 < uncertain < certain <= 1
+def test_a_scene_finds_the_rods_of_a_frame_and_of_a_particle():
+    for frame in (0, 20, 45, 59, 60):
+        expected = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == frame]
+        assert set(SCENE.in_frame(frame)["particle"]) == set(expected["particle"])
+    assert len(SCENE.of_particle(SHORT_PARTICLE)) == (ANALYSIS.tracks["particle"] == SHORT_PARTICLE).sum()
+    assert SCENE.of_particle(99).empty
 
 
-def test_numbers_name_the_particle_and_its_value():
-    rods = layers.rods_with_motion(ANALYSIS)
-    texts = layers.rod_texts(rods, "mixing_ratio")
-    assert texts[0] == f"0: {motion_of(ANALYSIS, 0, 0, 'mixing_ratio'):.2f}"
-    assert set(texts[rods["particle"] == SHORT_PARTICLE]) == {f"{SHORT_PARTICLE}: –"}
-    assert list(layer_of("points").text.values) == list(texts)
+def test_rods_in_no_track_are_those_that_no_track_holds():
+    assert len(SCENE.loose) == len(ANALYSIS.detections) - len(ANALYSIS.tracks) == 3
+    assert SCENE.loose_in_frame(5)[["x", "y"]].to_numpy().tolist() == [[20.0, 140.0]]
 
 
-def test_only_the_selected_particle_has_a_ring():
-    particles = np.array([0, 1, 1, 2])
-    assert layers.ring_colours(particles, 1)[:, 3].tolist() == [0, 1, 1, 0]
-    assert layers.ring_colours(particles, None)[:, 3].tolist() == [0, 0, 0, 0]
+def test_change_points_lie_where_the_rod_was():
+    (change,) = SCENE.changes_between(SWITCH_FRAME, SWITCH_FRAME).itertuples()
+    rod = SCENE.of_particle(SWITCHING_PARTICLE).query("frame == @SWITCH_FRAME").iloc[0]
+    assert (change.particle, change.x, change.y) == (SWITCHING_PARTICLE, rod["x"], rod["y"])
+    assert SCENE.changes_between(SWITCH_FRAME + 1, 59).empty
 
 
-def test_no_tracks_give_no_layers():
-    assert layers.result_layers(empty_analysis(), "mixing_ratio") == []
+def test_an_empty_result_makes_an_empty_scene():
+    scene = Scene.of(empty_analysis())
+    assert scene.in_frame(3).empty
+    assert scene.changes_between(0, 59).empty
+    assert kept(scene.rods, frozenset({1})).empty
 
 
 def test_space_is_physical_only_with_a_pixel_size():
@@ -136,10 +131,12 @@ def test_a_blank_movie_has_contrast_limits(value):
 def test_the_rod_under_a_click_is_found(dx, dy):
     rods = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == 45].reset_index(drop=True)
     rod = rods.iloc[2]
-    assert layers.nearest_particle(rods, rod["y"] + dy, rod["x"] + dx) == rod["particle"]
+    assert nearest_rod(rods, rod["y"] + dy, rod["x"] + dx, 1.0)["particle"] == rod["particle"]
+    places = rods[["particle", "x", "y"]]
+    assert nearest_rod(places, rod["y"] + dy, rod["x"] + dx, 12.0)["particle"] == rod["particle"]
 
 
 def test_a_click_beside_all_rods_finds_none():
     rods = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == 45]
-    assert layers.nearest_particle(rods, -50, -50) is None
-    assert layers.nearest_particle(rods[:0], 10, 10) is None
+    assert nearest_rod(rods, -50, -50, 5.0) is None
+    assert nearest_rod(rods[:0], 10, 10, 5.0) is None

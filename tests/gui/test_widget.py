@@ -2,30 +2,28 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import pyqtgraph as pg
 import pytest
 import tifffile
 from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 from PIL import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from napari_lptem_diffusion.analysis import analyze
 from napari_lptem_diffusion.gui.canvas import PREVIEW
+from napari_lptem_diffusion.gui.import_tracks import TrackImport
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles import Imaging, render_movie
 from tests.analysis_factory import (
-    GAP_PARTICLE,
-    SHORT_PARTICLE,
-    SWITCH_FRAME,
-    SWITCHING_PARTICLE,
     empty_analysis,
     make_analysis,
 )
 
 RUN_TIMEOUT_MS = 120_000
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +58,23 @@ def shown(widget):
     return widget
 
 
-def drop(widget, *paths):
+def drop(widget, *paths, modifier=Qt.KeyboardModifier.NoModifier):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    action, button, key = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    entered = QDragEnterEvent(QPoint(5, 5), action, mime, button, key)
+    action, button = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    entered = QDragEnterEvent(QPoint(5, 5), action, mime, button, modifier)
     QApplication.sendEvent(widget, entered)
     assert entered.isAccepted()
-    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), action, mime, button, key))
+    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), action, mime, button, modifier))
+
+
+def open_movie_in(widget, path, qtbot):
+    widget.open(path)
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
+
+
+def boxes(widget):
+    return widget.findChildren(QMessageBox)
 
 
 def layer_names(widget):
@@ -92,16 +99,17 @@ def drawn(panel, kind):
 
 def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
     drop(widget, tiff)
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
     run_to_its_end(widget, qtbot)
-    assert {"rods", "rod outlines", "rod axes", "tracks", "numbers"} <= layer_names(widget)
+    assert {"rods", "rod masks", "tracks"} <= layer_names(widget)
     assert {str(unit) for layer in widget._viewer.layers for unit in layer.units[1:]} == {"nanometer"}
     with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         widget.export_panel.export_tables(tmp_path)
     folder = tmp_path / "rods_diffusion"
     summary = pd.read_csv(folder / "summary.csv")
-    assert len(summary) == len(widget.export_panel.analysis.motion.particles) == 4
+    assert len(summary) == len(widget.result.analysis.motion.particles) == 4
     assert len(list((folder / "particles").glob("*.csv"))) == len(summary)
-    assert str(folder) in widget.run_panel.text
+    assert folder.as_uri() in widget.run_panel.text
 
     scripted = analyze(open_movie(tiff), widget.settings).save(tmp_path / "scripted")
     tables = sorted(path.relative_to(folder) for path in folder.rglob("*.csv"))
@@ -109,8 +117,82 @@ def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
     assert all((folder / table).read_bytes() == (scripted / table).read_bytes() for table in tables)
 
 
+def test_corrected_undone_saved_and_opened_again(shown, viewer, tmp_path, qtbot):
+    def trigger(name):
+        with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+            shown.correct_panel.action(name).trigger()
+
+    shown.selection.select(2)
+    trigger("delete")
+    assert 2 not in set(shown.result.analysis.tracks["particle"])
+    assert shown.steps.follow_section.state == "4 rods followed"
+    trigger("undo")
+    assert 2 in set(shown.result.analysis.tracks["particle"])
+    trigger("redo")
+    assert shown.sessions.has_unsaved_corrections
+    with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        shown.sessions.save_to(tmp_path / "mine.lptem")
+    assert not shown.sessions.has_unsaved_corrections
+    corrected = shown.result.analysis
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: shown.result.analysis is None)
+    shown.sessions._ask_for_movie = lambda missing, path, on_opened: shown.sessions._open(
+        path, on_opened, movie=corrected.movie
+    )
+    drop(shown, tmp_path / "mine.lptem")
+    qtbot.waitUntil(lambda: shown.result.analysis is not None, timeout=RUN_TIMEOUT_MS)
+    assert shown.result.analysis.motion.frames.equals(corrected.motion.frames)
+    assert [each.do for each in shown.result.analysis.corrections] == ["delete track"]
+    qtbot.waitUntil(lambda: not shown.run_panel.is_running)
+    trigger("undo")
+    assert 2 in set(shown.result.analysis.tracks["particle"])
+
+
+def test_tracks_of_another_tool_are_judged_and_shown(widget, tmp_path, qtbot, monkeypatch):
+    path = tmp_path / "tracks.csv"
+    make_analysis().tracks[["particle", "frame", "x", "y"]].to_csv(path, index=False)
+    monkeypatch.setattr(
+        "napari_lptem_diffusion.gui.opening.ask_for_tracks",
+        lambda parent, path, settings: TrackImport(path, settings, None),
+    )
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        drop(widget, path)
+    assert len(widget.result.analysis.motion.particles) == 5
+    assert "tracks.csv" in widget.run_panel.text
+    widget.export_panel.copy_action.trigger()
+    assert "judge_tracks" in QApplication.clipboard().text()
+
+
+def test_what_is_ours_is_opened_where_it_is_dropped_on_the_canvas(widget, viewer, tiff, tmp_path, qtbot, monkeypatch):
+    viewer.window._qt_window.show()
+    canvas, left_to_napari = viewer.window._qt_viewer, []
+    monkeypatch.setattr(type(canvas), "dropEvent", lambda _, event: left_to_napari.append(event.mimeData().urls()))
+    (tmp_path / "rods.toml").write_text("[detection]\nthreshold_sigma = 6.5\n")
+    drop(canvas, tiff, tmp_path / "rods.toml")
+    qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
+    assert isinstance(viewer.layers["rods"].data, Movie)
+    assert widget.settings.detection.threshold_sigma == 6.5
+    assert left_to_napari == []
+    (tmp_path / "notes.docx").write_text("")
+    drop(canvas, tmp_path / "notes.docx")
+    drop(canvas, tiff, modifier=Qt.KeyboardModifier.AltModifier)
+    assert len(left_to_napari) == 2
+
+
+def test_a_step_goes_back_to_the_movie(widget, tiff, qtbot):
+    open_movie_in(widget, tiff, qtbot)
+    form = widget.movie_panel.form
+    form.rows["pixel_size_nm"].value_widget.value = 7.0
+    assert widget.steps.movie_section.state.startswith("7 nm/px")
+    buttons = [b for b in widget.steps.movie_section.findChildren(QPushButton) if b.text() == "From the movie"]
+    buttons[0].click()
+    assert widget.settings.movie.pixel_size_nm is None
+    assert widget.steps.movie_section.state.startswith("2 nm/px")
+    assert not buttons[0].isVisibleTo(widget)
+
+
 def test_cancel_in_the_middle_leaves_everything_as_it_was(widget, tiff, qtbot):
-    widget.open(tiff)
+    open_movie_in(widget, tiff, qtbot)
     with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         qtbot.mouseClick(widget.run_panel.run_button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: " of " in widget.run_panel.text, timeout=RUN_TIMEOUT_MS)
@@ -126,7 +208,8 @@ def test_a_file_that_is_no_movie_is_refused_in_a_dialog(widget, tmp_path, qtbot)
     path = tmp_path / "fake.tif"
     path.write_text("not a movie")
     drop(widget, path)
-    (box,) = widget.findChildren(QMessageBox)
+    qtbot.waitUntil(lambda: bool(boxes(widget)))
+    (box,) = boxes(widget)
     assert "fake.tif" in box.text()
     assert "\n" not in box.text()
     box.close()
@@ -138,7 +221,7 @@ def test_an_engine_error_is_a_dialog_and_the_widget_goes_on(widget, tmp_path, qt
     path.mkdir()
     for number in range(16):  # more than are read to set the contrast
         Image.fromarray(np.full((64, 64), 100 + number, np.uint8)).save(path / f"a{number}.png")
-    widget.open(path)
+    open_movie_in(widget, path, qtbot)
     (path / "a1.png").write_bytes((path / "a1.png").read_bytes()[:60])
     run_to_its_end(widget, qtbot)
     (box,) = widget.findChildren(QMessageBox)
@@ -162,19 +245,19 @@ def test_an_export_in_the_way_is_replaced_only_if_the_user_says_so(shown, tmp_pa
 
 
 def test_the_preview_follows_the_slider_and_the_settings(widget, tiff, qtbot):
-    widget.preview_box.setChecked(True)
-    widget.open(tiff)
+    widget.steps.preview_box.setChecked(True)
+    open_movie_in(widget, tiff, qtbot)
     qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
     preview = widget._viewer.layers[PREVIEW]
     assert preview.data[0].max() == 4
     assert not preview.data[1].any()
-    assert "px" in widget.find_form.rows["rod_length_px"].value_widget.native.text()
+    assert "px" in widget.steps.find_form.rows["rod_length_px"].value_widget.native.text()
     widget._viewer.dims.set_current_step(0, 20)
     qtbot.waitUntil(lambda: preview.data[20].any(), timeout=RUN_TIMEOUT_MS)
-    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
-        widget.find_form.rows["threshold_sigma"].value_widget.value = 50
+    with qtbot.waitSignal(widget.live_preview.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 50
     assert signal.args[0].rods.empty
-    widget.preview_box.setChecked(False)
+    widget.steps.preview_box.setChecked(False)
     assert PREVIEW not in layer_names(widget)
 
 
@@ -192,77 +275,10 @@ def test_without_a_movie_there_is_nothing_to_run(widget):
     assert not widget.run_panel.run_button.isEnabled()
 
 
-def test_canvas_table_and_plot_share_one_selection(shown, viewer):
-    for row in range(5):
-        shown.results.table.selectRow(row)
-        assert shown.selection.particle == row
-        rings = viewer.layers["numbers"].border_color[:, 3] > 0
-        assert set(viewer.layers["numbers"].features["particle"][rings]) == {row}
-    rod = make_analysis().tracks.query("particle == 2 and frame == 30").iloc[0]
-    viewer.dims.set_current_step(0, 30)
-    click_on_canvas(viewer, (30, 2 * rod["y"], 2 * rod["x"]))
-    assert shown.selection.particle == 2
-    assert shown.results.table.selectionModel().selectedRows()[0].data() == "2"
-    click_on_canvas(viewer, (30, -500, -500))
-    assert shown.selection.particle is None
-    assert not shown.results.table.selectionModel().selectedRows()
-
-
-def test_slider_and_plot_share_one_time(shown, viewer):
-    viewer.dims.set_current_step(0, 17)
-    assert shown.selection.frame == 17
-    assert [cursor.value() for cursor in shown.results.plot.cursors] == [17, 17]
-    shown.selection.show_frame(42)
-    assert viewer.dims.current_step[0] == 42
-
-
-def test_a_click_on_the_plot_shows_that_frame(shown, viewer, qtbot):
-    plot = shown.results.plot
-    shown.show()
-    plot.resize(300, 240)
-    QApplication.processEvents()
-    for panel in plot.panels:
-        scene = panel.vb.mapViewToScene(QPointF(40, 0.5))
-        qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=plot.mapFromScene(scene))
-        assert viewer.dims.current_step[0] == 40
-        viewer.dims.set_current_step(0, 3)
-
-
-def test_one_click_colours_by_another_quantity(shown, viewer):
-    before = viewer.layers["tracks"].track_colors.copy()
-    axes = viewer.layers["rod axes"].edge_color.copy()
-    shown.results.quantity_buttons.buttons()[1].click()
-    assert "FBM exponent" in viewer.layers["tracks"].color_by
-    assert not np.allclose(before, viewer.layers["tracks"].track_colors)
-    assert not np.allclose(axes, viewer.layers["rod axes"].edge_color)
-    alpha = make_analysis().motion.frames["alpha_fbm"].iloc[0]
-    assert viewer.layers["numbers"].text.values[0] == f"0: {alpha:.2f}"
-
-
-def test_the_selected_particle_is_put_in_words(shown):
-    shown.selection.select(1)
-    assert "1 change" in shown.results.words
-    shown.selection.select(SHORT_PARTICLE)
-    assert "too short" in shown.results.words
-
-
-def test_a_gap_breaks_the_curves_and_a_change_point_is_drawn(shown):
-    mixing, exponents = shown.results.plot.panels
-    shown.selection.select(GAP_PARTICLE)
-    assert sorted(len(curve.xData) for curve in drawn(mixing, pg.PlotCurveItem)) == [20, 37]
-    assert sorted(len(curve.xData) for curve in drawn(exponents, pg.PlotCurveItem)) == [20, 20, 37, 37]
-    shown.selection.select(SWITCHING_PARTICLE)
-    for panel in (mixing, exponents):
-        fixed = [line.value() for line in drawn(panel, pg.InfiniteLine) if not line.movable]
-        assert fixed == [SWITCH_FRAME - 0.5]
-    shown.selection.select(SHORT_PARTICLE)
-    assert drawn(mixing, pg.PlotCurveItem) == []
-
-
 def test_a_scale_entered_after_the_run_reaches_layers_and_export(shown, viewer):
     shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
     assert all(tuple(layer.scale) == (1, 5, 5) for layer in viewer.layers)
-    analysis = shown.export_panel.analysis
+    analysis = shown.result.analysis
     assert analysis.movie.calibration.pixel_size_nm == 5
     assert analysis.settings.movie.pixel_size_nm == 5
 
@@ -284,12 +300,6 @@ def test_a_second_result_takes_the_place_of_the_first(shown, viewer):
     assert shown.selection.particle is None
 
 
-def test_themes_change_the_plot(shown, viewer):
-    dark = shown.results.plot.backgroundBrush().color()
-    viewer.theme = "light"
-    assert shown.results.plot.backgroundBrush().color() != dark
-
-
 def test_closing_the_widget_while_it_runs_ends_cleanly(viewer, frames, qtbot):
     widget = LptemDiffusionWidget(viewer)
     dock = viewer.window.add_dock_widget(widget, name="LPTEM diffusion")
@@ -305,7 +315,7 @@ def test_closing_the_widget_while_it_runs_ends_cleanly(viewer, frames, qtbot):
     viewer.dims.set_current_step(0, 5)
     viewer.add_image(np.zeros((4, 8, 8)))
     viewer.theme = "light"
-    assert widget.canvas._on_mouse not in viewer.mouse_drag_callbacks
+    assert not any("lptem" in getattr(each, "__module__", "") for each in viewer.mouse_drag_callbacks)
 
 
 def test_a_layer_of_another_reader_keeps_its_own_scale(widget, viewer, frames):
@@ -318,36 +328,23 @@ def test_a_layer_of_another_reader_keeps_its_own_scale(widget, viewer, frames):
     assert len({tuple(map(str, layer.units)) for layer in viewer.layers}) == 1
 
 
-def test_the_table_sorts_thousands_of_particles_by_value(widget):
-    rng = np.random.default_rng(0)
-    row = make_analysis().motion.particles.iloc[:1]
-    many = pd.concat([row] * 5000, ignore_index=True)
-    many = many.assign(particle=np.arange(5000), mixing_ratio=rng.permutation(5000) / 5000)
-    table = widget.results.table
-    table.set_particles(many)
-    table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
-    shown = [int(table.model().index(place, 0).data()) for place in range(5000)]
-    assert shown == list(many.sort_values("mixing_ratio", ascending=False)["particle"])
-    assert table.model().index(0, 2).data(Qt.ItemDataRole.ToolTipRole).endswith("(central 90 %)")
-
-
 def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
     first = viewer.layers["rods.tif"]
     shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
-    shown.find_form.rows["rod_length_px"].value_widget.value = 21.0
+    shown.steps.find_form.rows["rod_length_px"].value_widget.value = 21.0
     second = shown.show_movie(Movie.from_array(frames, name="second"))
     assert shown.settings.movie.pixel_size_nm is None
     assert shown.movie_panel.calibrated().calibration.pixel_size_nm is None
     assert shown.settings.detection.rod_length_px == 21
     viewer.layers.selection.active = first
     assert shown.settings.movie.pixel_size_nm == 5
-    assert shown.export_panel.analysis.settings.movie.pixel_size_nm == 5
+    assert shown.result.analysis.settings.movie.pixel_size_nm == 5
     viewer.layers.remove(first)
     assert shown.movie_panel.image is second
     assert shown.settings.movie.pixel_size_nm is None
 
 
-OVERLAYS = {"rod outlines", "rod axes", "tracks", "numbers"}
+OVERLAYS = {"rod masks", "tracks"}
 
 
 def seen(viewer):
@@ -355,28 +352,28 @@ def seen(viewer):
 
 
 def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
-    viewer.layers["numbers"].visible = False
+    viewer.layers["rod masks"].visible = True
     first = viewer.layers["rods.tif"]
     second = shown.show_movie(Movie.from_array(frames, name="second"))
     assert seen(viewer) == {"second"}
     assert np.allclose(viewer.scene.camera.center[-2:], [47.5, 47.5])
     click_on_canvas(viewer, (30, 0, 0))
     viewer.layers.selection.active = first
-    assert seen(viewer) == {"rods.tif"} | OVERLAYS - {"numbers"}
+    assert seen(viewer) == {"rods.tif"} | OVERLAYS
     height, width = first.data.shape[1:]
     assert np.allclose(viewer.scene.camera.center[-2:], [height - 1, width - 1])  # 2 nm per px
     shown.show_analysis(second, make_analysis(seed=1))
     assert seen(viewer) == {"rods.tif"}
-    assert "second" in shown._result_title.text()
+    assert shown.export_section.state == "second"
     viewer.layers.selection.active = second
-    assert seen(viewer) == {"second"} | OVERLAYS
+    assert seen(viewer) == {"second", "tracks"}  # masks are hidden at first
 
 
 def test_a_result_goes_with_its_movie(shown, viewer, qtbot):
     viewer.layers.move(0, len(viewer.layers))
     viewer.layers.remove("rods.tif")
     qtbot.waitUntil(lambda: not viewer.layers)
-    assert shown._result_part.isHidden()
+    assert not shown.results_dock.is_shown
     assert shown.show_analysis(shown.canvas._image, make_analysis()).startswith("Nothing is shown")
 
 
@@ -384,7 +381,7 @@ def test_clearing_the_viewer_takes_movie_and_result(shown, viewer, qtbot):
     viewer.layers.move(0, len(viewer.layers))
     viewer.layers.clear()
     assert not viewer.layers
-    qtbot.waitUntil(shown._result_part.isHidden)
+    qtbot.waitUntil(lambda: not shown.results_dock.is_shown)
 
 
 def test_a_movie_beside_a_picture_fills_the_canvas(widget, viewer, frames):
@@ -403,74 +400,75 @@ def test_a_new_scale_keeps_the_movie_in_view(shown, viewer):
 
 
 def test_the_preview_gives_way_to_run_and_result_and_comes_back(widget, tiff, qtbot):
-    widget.preview_box.setChecked(True)
-    widget.open(tiff)
+    widget.steps.preview_box.setChecked(True)
+    open_movie_in(widget, tiff, qtbot)
     qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
     with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         widget.run_panel.run_button.click()
         assert PREVIEW not in layer_names(widget)
         widget.run_panel.cancel_button.click()
-    assert widget.preview_box.isChecked()
+    assert widget.steps.preview_box.isChecked()
     qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
     widget.show_analysis(widget.movie_panel.image, make_analysis())
     assert PREVIEW not in layer_names(widget)
     widget.selection.show_frame(3)
-    assert not widget.preview._timer.isActive()
-    widget.find_form.rows["threshold_sigma"].value_widget.value = 6
+    assert not widget.live_preview.preview._timer.isActive()
+    widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 6
     qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
-    widget.find_form.rows["threshold_sigma"].value_widget.value = 5
+    widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 5
     assert PREVIEW not in layer_names(widget)
 
 
 def test_a_preview_that_is_stopped_while_it_measures_says_so_no_more(widget, tiff, qtbot):
-    states = widget.find_section
-    widget.preview_box.setChecked(True)
-    widget.open(tiff)
+    states = widget.steps.find_section
+    widget.steps.preview_box.setChecked(True)
+    open_movie_in(widget, tiff, qtbot)
     qtbot.waitUntil(lambda: "measuring" in states.state, timeout=RUN_TIMEOUT_MS)
-    widget.preview_box.setChecked(False)
-    qtbot.waitUntil(lambda: widget.preview._worker is None, timeout=RUN_TIMEOUT_MS)
+    widget.steps.preview_box.setChecked(False)
+    qtbot.waitUntil(lambda: widget.live_preview.preview._worker is None, timeout=RUN_TIMEOUT_MS)
     assert states.state == ""
 
 
 def test_another_threshold_is_previewed_without_measuring_again(widget, tiff, qtbot):
-    widget.preview_box.setChecked(True)
-    widget.open(tiff)
+    widget.steps.preview_box.setChecked(True)
+    open_movie_in(widget, tiff, qtbot)
     qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
     said = []
-    widget.preview.busy.connect(said.append)
-    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
-        widget.find_form.rows["threshold_sigma"].value_widget.value = 49
+    widget.live_preview.preview.busy.connect(said.append)
+    with qtbot.waitSignal(widget.live_preview.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 49
     assert signal.args[0].rods.empty
     assert not any("measuring" in text for text in said)
-    with qtbot.waitSignal(widget.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
-        widget.find_form.rows["threshold_sigma"].value_widget.value = 5
+    with qtbot.waitSignal(widget.live_preview.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
+        widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 5
     assert len(signal.args[0].rods) == 4
 
 
 def test_without_rods_there_is_advice_and_only_tables_to_export(shown, viewer):
-    shown.show_analysis(viewer.layers["rods.tif"], empty_analysis())
-    assert shown.results.isHidden()
-    assert "lower threshold" in shown._result_title.text()
-    assert [button.isEnabled() for button in shown.export_panel._buttons] == [True, False, False]
+    assert "lower threshold" in shown.show_analysis(viewer.layers["rods.tif"], empty_analysis())
+    assert not shown.results_dock.is_shown
+    panel = shown.export_panel
+    assert panel.tables_action.isEnabled()
+    assert not panel.report_action.isEnabled()
+    assert not panel.movie_action.isEnabled()
     shown.show_analysis(viewer.layers["rods.tif"], make_analysis())
-    assert not shown.results.isHidden()
-    assert all(button.isEnabled() for button in shown.export_panel._buttons)
+    assert shown.results_dock.is_shown
+    assert panel.report_action.isEnabled()
 
 
-def test_the_result_has_room_in_a_small_window(shown):
-    assert shown.results.plot.minimumHeight() >= 180
-    assert not shown.find_section.is_unfolded
-    assert shown.movie_section.is_unfolded
+def test_the_steps_that_are_done_make_room_for_the_result(shown):
+    assert not shown.steps.find_section.is_unfolded
+    assert shown.steps.movie_section.state == "2 nm/px, 0.0125 s/frame"
+    assert shown.export_section.isVisibleTo(shown)
 
 
-def test_exponents_of_parts_that_hardly_move_the_rod_are_faint(widget):
-    particles = (
-        make_analysis().motion.particles.iloc[:3].assign(mixing_ratio=[0.05, 0.95, 0.5], immobile=[False, False, True])
-    )
-    widget.results.table.set_particles(particles)
-    model = widget.results.table.model()
-    cells = [[model.index(row, column) for column in (2, 3, 4)] for row in range(3)]
-    faint = [[cell.data(Qt.ItemDataRole.ForegroundRole) is not None for cell in row] for row in cells]
-    assert faint == [[False, True, False], [False, False, True], [False, False, False]]
-    assert "less than 10%" in cells[0][1].data(Qt.ItemDataRole.ToolTipRole)
-    assert cells[2][0].data() == "immobile"
+def test_views_that_were_closed_come_back(shown, viewer):
+    viewer.window.dock_widgets["LPTEM results"].parent().destroyOnClose()
+    assert not shown.results_dock.is_shown
+    shown.selection.select(2)
+    shown.top_bar.results_button.click()
+    assert shown.results_dock.is_shown
+    assert shown.results.isVisibleTo(shown.results_dock._dock)
+    viewer.window.dock_widgets["LPTEM results"].parent().close()
+    shown.top_bar.results_button.click()
+    assert shown.results_dock.is_shown

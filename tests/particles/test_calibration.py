@@ -1,5 +1,6 @@
 """What `calibrate` learns from movies of every kind, and that detection then works without being told anything."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -181,3 +182,14 @@ def test_calibration_can_be_stopped_at_any_moment(easy):
     with pytest.raises(Stopped):
         calibrate(movie, DEFAULTS, should_stop=lambda: asked.append(0) or len(asked) > 20)
     assert len(asked) == 21
+
+
+@pytest.mark.parametrize(
+    "movie",
+    [np.zeros((4, 96, 96), np.uint8), np.full((4, 96, 96), np.nan, np.float32)],
+    ids=["blank", "without values"],
+)
+def test_a_movie_that_shows_nothing_is_measured_without_a_warning(movie):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert detect(movie).empty

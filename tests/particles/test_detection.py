@@ -168,7 +168,7 @@ def test_a_rod_cut_by_the_border_is_found_and_marked():
 def test_the_preview_of_a_frame_is_what_detection_finds(easy):
     movie, _, found = easy
     alone = calibrate(movie, DEFAULTS).find(movie[3], 3)
-    pd.testing.assert_frame_equal(alone, found[found["frame"] == 3].reset_index(drop=True))
+    pd.testing.assert_frame_equal(alone, found[found["frame"] == 3].reset_index(drop=True), check_exact=True)
 
 
 def test_detection_can_be_stopped_and_reports(easy):

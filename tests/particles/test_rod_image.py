@@ -1,5 +1,7 @@
 """The image of a rod, its derivatives, distances between rods, and what the fit says of its own errors."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
-from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scale, pulls
+from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scales, pulls
 from napari_lptem_diffusion.particles.finding.groups import axis_distance, touching_groups
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
@@ -89,7 +91,7 @@ def simulated(snr, seed):
     truth[:, 3] = snr / np.sqrt((rods_image((64, 64), np.array([[32, 32, 0, 1, 0, *truth[0, SIZE]]]), 20) ** 2).sum())
     image = rods_image((450, 450), truth, 20) + rng.standard_normal((450, 450)).astype(np.float32)
     start = truth + rng.standard_normal(truth.shape) * [0.4, 0.4, 0.1, 0.1, 0, 0, 0, 0]
-    return fit_rods(image, start, PRIOR.of_rods(len(truth)), WHITE, np.zeros(len(truth)), PRIOR.shape.reach), truth
+    return fit_rods(image, start, PRIOR.of_rods(len(truth)), WHITE, np.zeros(len(truth)), PRIOR.shape), truth
 
 
 def test_bright_rods_are_as_far_off_as_stated():
@@ -106,12 +108,16 @@ def test_what_the_curvature_leaves_out_for_faint_rods_is_learnt():
         fits = []
         for angle in (0.0, 0.8, 1.6, 2.4):
             start[:, 2] = angle
-            fits.append(fit_rods(image, start, PRIOR.of_rods(49), WHITE, np.zeros(49), PRIOR.shape.reach))
+            fits.append(fit_rods(image, start, PRIOR.of_rods(49), WHITE, np.zeros(49), PRIOR.shape))
         best = np.argmax([fit.snr for fit in fits], axis=0)
         chosen = ("parameters", "covariance", "snr", "visible")
         return Fit(*(np.stack([getattr(fit, name) for fit in fits])[best, np.arange(49)] for name in chosen))
 
-    scale = measure_error_scale(find, PRIOR, WHITE, 5.0, lambda: None)
+    def refit(image, start, priors):
+        return fit_rods(image, start, priors, WHITE, np.zeros(len(start)), PRIOR.shape)
+
+    scale, known = measure_error_scales(find, refit, PRIOR, WHITE, 5.0, lambda: None)
+    assert (np.array(astuple(known)) < astuple(scale)).all()
     fit, truth = simulated(8, 2)
     curvature = np.sqrt((pulls(fit, truth) ** 2).mean(axis=1))
     corrected = np.sqrt((np.clip(pulls(fit, truth) / scale.factors(fit.snr), -4, 4) ** 2).mean(axis=1))

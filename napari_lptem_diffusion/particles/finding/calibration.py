@@ -84,7 +84,7 @@ def calibrate(
         prior = _given(_learn_population(detector, samples, frames, pause), settings)
         noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
     stage += 1
-    return _detector(samples, noise, settings, prior, sign, pause).with_error_scale(pause)
+    return _detector(samples, noise, settings, prior, sign, pause).with_error_scales(pause)
 
 
 def detect(

@@ -12,7 +12,8 @@ _INVERSE_ROOT_TWO_PI = np.float32(1 / np.sqrt(2 * np.pi))
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 _LEAST_EXPONENT = np.float32(-72)
 _TINY = np.float32(1e-12)
-_FAR_ENDS = 3.5
+_FAR_ENDS = 3.0
+"""Half the axis in units of the blur from which each end is alone."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,32 @@ class _Ends:
 
 def _beyond(along: Array, length: Array, width: Array, blur: Array) -> _Ends:
     half_axis = np.maximum(length - width, 0) * _HALF
-    if (half_axis > _FAR_ENDS * blur).all():  # a point near one end does not reach the other
-        outside, chance = _past_end(np.abs(along) - half_axis, blur)
-        beyond = np.copysign(outside, along)
-    else:
-        right, chance_right = _past_end(along - half_axis, blur)
-        left, chance_left = _past_end(-along - half_axis, blur)
-        beyond, outside, chance = right - left, right + left, chance_right + chance_left
+    far = half_axis > _FAR_ENDS * blur
+    if far.all():
+        return _beyond_nearest(along, half_axis, blur)
+    if not far.any():
+        return _beyond_both(along, half_axis, blur)
+    ends = _Ends(*(np.empty_like(along) for _ in range(4)))
+    for rods, formula in ((far, _beyond_nearest), (~far, _beyond_both)):
+        rows = rods[..., 0, 0]
+        part = formula(along[rows], half_axis[rows], blur[rows])
+        ends.square[rows], ends.by_along[rows] = part.square, part.by_along
+        ends.by_length[rows], ends.by_blur[rows] = part.by_length, part.by_blur
+    return ends
+
+
+def _beyond_nearest(along: Array, half_axis: Array, blur: Array) -> _Ends:
+    """Where a point near one end does not reach the other."""
+    past = np.abs(along) - half_axis
+    outside, chance = _past_end(past, blur)
+    square = np.maximum(past * outside + blur * blur * chance, _TINY)
+    return _Ends(square, np.copysign(outside, along), -_HALF * outside, blur * chance)
+
+
+def _beyond_both(along: Array, half_axis: Array, blur: Array) -> _Ends:
+    right, chance_right = _past_end(along - half_axis, blur)
+    left, chance_left = _past_end(-along - half_axis, blur)
+    beyond, outside, chance = right - left, right + left, chance_right + chance_left
     square = np.maximum(along * beyond - half_axis * outside + blur * blur * chance, _TINY)
     return _Ends(square, beyond, -_HALF * outside, blur * chance)
 

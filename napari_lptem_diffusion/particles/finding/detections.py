@@ -66,7 +66,8 @@ def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: 
     along, across, angle = scale.factors(fit.snr) * stated_errors(fit)
     along, across = along * bin_px, across * bin_px
     length, width, blur = np.exp(p[:, SIZE].T) * bin_px
-    length_error, width_error, blur_error = np.sqrt(np.einsum("nii->in", covariance)[SIZE]) * (length, width, blur)
+    relative = np.sqrt(np.maximum(np.einsum("nii->in", covariance)[SIZE], 0))  # rounding can make it negative
+    length_error, width_error, blur_error = relative * (length, width, blur)
     grey_per_amplitude, absorbable = _grey_scales(p, field)
     columns = {
         "frame": np.full(len(p), frame, dtype=np.int64),
@@ -106,9 +107,15 @@ def parameters_of(rods: pd.DataFrame, field: Field) -> Matrix:
     parameters[:, ANGLE] = np.radians(rods["angle_deg"].to_numpy())
     for column, name in ((LENGTH, "length"), (WIDTH, "width"), (BLUR, "blur")):
         parameters[:, column] = np.log(rods[name].to_numpy() / field.bin_px)
-    grey_per_amplitude, absorbable = _grey_scales(parameters, field)
-    parameters[:, AMPLITUDE] = rods["contrast"].to_numpy() * absorbable / grey_per_amplitude
+    parameters[:, AMPLITUDE] = amplitudes_of(rods["contrast"].to_numpy(), parameters, field)
     return parameters
+
+
+def amplitudes_of(contrast: Matrix, parameters: Matrix, field: Field) -> Matrix:
+    """Return the amplitudes, (rods,), of rods of this *contrast* (share of the background) where *parameters* say."""
+    grey_per_amplitude, absorbable = _grey_scales(parameters, field)
+    amplitude: Matrix = contrast * absorbable / grey_per_amplitude
+    return amplitude
 
 
 def size_priors_of(rods: pd.DataFrame, field: Field) -> RodPriors:

@@ -144,10 +144,13 @@ class FilterBank:
         found: dict[tuple[int, int], tuple[float, float]] = {}
         borders = self._border_gains(image.shape)
         for core, outer, disc in regions:
-            response = self.responses(image[outer]) / self.texture
-            response *= borders[0][:, outer[0], None] * borders[1][:, None, outer[1]]
-            for x, y, angle, snr in self._clean(response, threshold, most):
-                x, y = x + outer[1].start, y + outer[0].start
+            response = self.responses(image[outer])
+            rows, columns = (gain[:, part] for gain, part in zip(borders, outer, strict=True))
+            raised_y, raised_x = (np.flatnonzero((gain != 1).any(axis=0)) for gain in (rows, columns))
+            response[:, raised_y] *= rows[:, raised_y, None]
+            response[:, :, raised_x] *= columns[:, None, raised_x]
+            for x, y, angle, strength in self._clean(response, threshold * self.texture, most):
+                x, y, snr = x + outer[1].start, y + outer[0].start, strength / self.texture
                 inside = core[0].start <= y < core[0].stop and core[1].start <= x < core[1].stop
                 if inside and (disc is None or np.hypot(x - disc[0], y - disc[1]) <= disc[2]):
                     found.setdefault((x, y), (angle, snr))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,18 +16,19 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 Result = TypeVar("Result")
 _READ_AHEAD = 2
-"""Frames that are read or worked on at a time, for each thread."""
+"""Batches of frames that are read or worked on at a time, for each thread."""
 
 
 def over_frames(
-    work: Callable[[NDArray[np.generic], int], Result],
+    work: Callable[[Sequence[NDArray[np.generic]], int], Sequence[Result]],
     movie: Frames,
+    together: int,
     message: str,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     workers: int | None = None,
 ) -> Iterator[Result]:
-    """Yield ``work(image, frame)`` for every frame, in order.
+    """Yield what ``work(images, first)`` gives for each frame, in order, *together* frames at a time.
 
     Frames are read here, one after the other, as no file format promises to be read by several threads; the work is
     done on threads, which numpy and scipy let run side by side. Results do not depend on how many there are.
@@ -35,32 +36,43 @@ def over_frames(
     Parameters
     ----------
     work : callable
-        Of a (y, x) image and its frame number; called from several threads at once.
+        Of (y, x) images in a row and the number of the first; called from several threads at once.
     movie : sequence of (y, x) frames
+    together : int
+        Most frames in a row.
     message : str
         Names the work to *progress*.
     progress, should_stop : callable, optional
         Called from the caller's thread before each frame; *should_stop* also ends what is under way.
     workers : int, optional
-        Threads; as many as there are cores unless given.
+        Threads; as many as there are cores, or as PYTHON_CPU_COUNT says, unless given.
 
     Raises
     ------
     Stopped
         If *should_stop* answered True.
     """
-    workers = workers or os.cpu_count() or 1
-    pending: deque[Future[Result]] = deque()
+    workers = workers or _cores()
+    pending: deque[Future[Sequence[Result]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for frame in range(len(movie)):
+            for first in range(0, len(movie), together):
                 if len(pending) >= _READ_AHEAD * workers:
-                    yield pending.popleft().result()
-                report(progress, should_stop, frame, len(movie), message)
-                pending.append(pool.submit(work, np.asarray(movie[frame]), frame))
+                    yield from pending.popleft().result()
+                images = []
+                for frame in range(first, min(first + together, len(movie))):
+                    report(progress, should_stop, frame, len(movie), message)
+                    images.append(np.asarray(movie[frame]))
+                pending.append(pool.submit(work, images, first))
             while pending:
-                yield pending.popleft().result()
+                yield from pending.popleft().result()
                 report(None, should_stop, len(movie), len(movie), message)
         finally:
             pool.shutdown(cancel_futures=True)
     report(progress, should_stop, len(movie), len(movie), message)
+
+
+def _cores() -> int:
+    """PYTHON_CPU_COUNT, which a batch sets, else what the machine has; Python 3.13 heeds it by itself."""
+    said = os.environ.get("PYTHON_CPU_COUNT", "")
+    return int(said) if said.isdigit() else os.cpu_count() or 1

@@ -12,7 +12,9 @@ Matrix = NDArray[np.float64]
 _MOST_TOGETHER = 3
 
 
-def touching_groups(rods: Matrix, most: int = _MOST_TOGETHER) -> list[list[int]]:
+def touching_groups(
+    rods: Matrix, most: int = _MOST_TOGETHER, frames: NDArray[np.intp] | None = None
+) -> list[list[int]]:
     """Group rods whose images may overlap, the nearest pairs first, and never more than *most* together.
 
     Parameters
@@ -20,6 +22,8 @@ def touching_groups(rods: Matrix, most: int = _MOST_TOGETHER) -> list[list[int]]
     rods : ndarray
         (rods, 8) parameters.
     most : int
+    frames : ndarray, optional
+        (rods,): rods of different frames do not touch; all are of one frame unless given.
 
     Returns
     -------
@@ -28,7 +32,7 @@ def touching_groups(rods: Matrix, most: int = _MOST_TOGETHER) -> list[list[int]]
     """
     group = list(range(len(rods)))
     members = [[row] for row in group]
-    for _, first, second in _touching_pairs(rods):
+    for _, first, second in _touching_pairs(rods, np.zeros(len(rods), dtype=np.intp) if frames is None else frames):
         keep, drop = sorted((group[first], group[second]))
         if keep != drop and len(members[keep]) + len(members[drop]) <= most:
             members[keep] = sorted(members[keep] + members[drop])
@@ -38,21 +42,13 @@ def touching_groups(rods: Matrix, most: int = _MOST_TOGETHER) -> list[list[int]]
     return [rows for rows in members if rows]
 
 
-def windows_overlap(rods: Matrix, groups: list[list[int]], distance: float) -> bool:
-    """Whether rods of different groups are closer than *distance* px along both axes."""
-    name = np.empty(len(rods), dtype=int)
-    for number, rows in enumerate(groups):
-        name[rows] = number
-    pairs = cKDTree(rods[:, [X, Y]]).query_pairs(distance, p=np.inf, output_type="ndarray")
-    return bool((name[pairs[:, 0]] != name[pairs[:, 1]]).any())
-
-
-def _touching_pairs(rods: Matrix) -> list[tuple[float, int, int]]:
+def _touching_pairs(rods: Matrix, frames: NDArray[np.intp]) -> list[tuple[float, int, int]]:
     """Pairs whose outlines are nearer than the blur: distance of the centres and rows, nearest first."""
     length, width, blur = np.exp(rods[:, SIZE].T)
     positions = rods[:, [X, Y]]
     farthest = float((length + blur).max(initial=0))
-    first, second = cKDTree(positions).query_pairs(farthest, output_type="ndarray").T
+    places = np.column_stack([positions, (farthest + 1) * frames])
+    first, second = cKDTree(places).query_pairs(farthest, output_type="ndarray").T
     gap = axis_distance(rods[first], rods[second]) - (width[first] + width[second]) / 2
     near = gap < (blur[first] + blur[second]) / 2
     distance = np.hypot(*(positions[first] - positions[second]).T)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_lptem_diffusion.particles.finding.explanations import Way, likeliest
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
-from napari_lptem_diffusion.particles.finding.pose_fit import Fit, in_groups, levenberg_marquardt, squares
+from napari_lptem_diffusion.particles.finding.pose_fit import (
+    LEAST_COARSE_WIDTH_PX,
+    Fit,
+    enlarged,
+    in_groups,
+)
 from napari_lptem_diffusion.particles.finding.priors import (
     AMPLITUDE,
     ANGLE,
@@ -22,21 +30,18 @@ from napari_lptem_diffusion.particles.finding.priors import (
     X,
     Y,
 )
-from napari_lptem_diffusion.particles.finding.windows import Windows, halved
+from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
+Rows = NDArray[np.intp]
 _ODD_SIZE = 6.0
 _ODD_REST = 4.0
 _ODD_REST_SHARE = 0.06
 _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
-_FIRST_STEPS, _LAST_STEPS = 4, 12
-_LEAST_COARSE_WIDTH_PX = 6.0
-_SETTLED = 0.5
-"""How well the least squares of an explanation must be known, in units of the noise, to choose; see `least_gain`."""
-_FINALISTS = 2
 _MOST_EXAMINED = 100
+_CASES_TOGETHER = 8
 _SPLITS = [
     (0.35, 0.0, 0, -0.35, 0.0, 0),
     (0.0, 0.4, 0, 0.0, -0.4, 0),
@@ -69,9 +74,18 @@ class Odds:
     least_gain: float
 
 
+@dataclass(frozen=True)
+class _Case:
+    """Rods that touch, or one that is odd, and the ways to explain them: (rods, 8) each, the first as they are now."""
+
+    group: list[int]
+    ways: list[Matrix]
+    cost_of_one: float
+
+
 def reconsider(
-    rest: Array, fit: Fit, odd: NDArray[np.bool_], prior: Prior, variance_gain: Matrix, odds: Odds
-) -> Matrix | None:
+    rest: Array, fit: Fit, frames: Rows, odd: NDArray[np.bool_], prior: Prior, variance_gain: Matrix, odds: Odds
+) -> dict[int, Matrix]:
     """Replace rods that touch, or that look unlike one rod, by the number of rods that explains the image best.
 
     Rods lie in a group with those they touch; for each group the rods as they are, the group without one of them, and,
@@ -81,9 +95,11 @@ def reconsider(
     Parameters
     ----------
     rest : ndarray
-        (y, x) normalised image without the fitted rods.
+        (frames, y, x) normalised images without the fitted rods.
     fit : Fit
-        All rods of the image.
+        All rods of the images.
+    frames : ndarray
+        (rods,): in which of the images each rod lies, rising.
     odd : ndarray
         (rods,), from `odd_rods`.
     prior : Prior
@@ -94,33 +110,45 @@ def reconsider(
 
     Returns
     -------
-    ndarray or None
-        (rods, 8) parameters to start a fit of all rods from; None where nothing changed.
+    dict
+        By image, for those in which something changed, (rods, 8) parameters to start a fit of all its rods from.
     """
-    kept: list[Matrix] = []
-    examined = changed = 0
-    for group in touching_groups(fit.parameters):
+    groups = touching_groups(fit.parameters, frames=frames)
+    examined, alike = Counter[int](), defaultdict(list)
+    for number, group in enumerate(groups):
         rods = fit.parameters[group]
         ways = [*_fewer(rods), *(_splits(rods[np.argmax(rods[:, AMPLITUDE])], prior) if odd[group].any() else [])]
-        if not ways or examined == _MOST_EXAMINED:
-            kept.append(rods)
-            continue
-        examined += 1
-        cost_of_one = max(odds.least_gain, float((_SHADOW * fit.snr[group].max()) ** 2))
-        best = _best(rest, rods, ways, prior, float(variance_gain[group].mean()), Odds(odds.level, cost_of_one))
-        changed += best is not rods
-        kept.append(best)
-    return np.concatenate(kept) if changed else None
+        if ways and examined[frames[group[0]]] < _MOST_EXAMINED:
+            examined[frames[group[0]]] += 1
+            cost_of_one = max(odds.least_gain, float((_SHADOW * fit.snr[group].max()) ** 2))
+            spread = float(np.ptp(rods[:, [X, Y]], axis=0).max()) / 2 + 0.25 * prior.shape.length
+            alike[len(group), enlarged(prior.shape.reach, spread)].append(
+                (number, _Case(group, [rods, *ways], cost_of_one))
+            )
+    best: dict[int, Matrix] = {}
+    for (_, reach), cases in sorted(alike.items()):
+        for first in range(0, len(cases), _CASES_TOGETHER):
+            numbers, part = zip(*cases[first : first + _CASES_TOGETHER], strict=True)
+            found = _best(rest, frames, part, reach, prior, variance_gain, odds.level)
+            best |= {number: rods for number, rods in zip(numbers, found, strict=True) if rods is not None}
+    changed = {int(frames[groups[number][0]]) for number in best}
+    kept = [best.get(number, fit.parameters[group]) for number, group in enumerate(groups)]
+    return {
+        frame: np.concatenate([rods for rods, group in zip(kept, groups, strict=True) if frames[group[0]] == frame])
+        for frame in sorted(changed)
+    }
 
 
-def odd_rods(fit: Fit, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool_]:
+def odd_rods(fit: Fit, frames: Rows, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool_]:
     """Say which rods are of a size that is not in the population, or have something left over beside them.
 
     Parameters
     ----------
     fit : Fit
+    frames : ndarray
+        (rods,): in which of the images each rod lies.
     rest : ndarray
-        (y, x) normalised image without the fitted rods, binned by *pixel*.
+        (frames, y, x) normalised images without the fitted rods, binned by *pixel*.
     pixel : int
     prior : Prior
         Of the population, on the grid of *fit*.
@@ -136,51 +164,38 @@ def odd_rods(fit: Fit, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool
     along = np.einsum("ni,nij->nj", off, vectors)
     size = (along**2 / np.maximum(values, 0.1 * variance.min())).sum(axis=1)
 
-    smooth = ndimage.gaussian_filter(rest, prior.shape.width / (2.5 * pixel), mode="nearest", truncate=3)
-    noise = 1.4826 * float(np.median(np.abs(smooth[::2, ::2] - np.median(smooth[::2, ::2])))) + 1e-9
+    smooth = ndimage.gaussian_filter(rest, prior.shape.width / (2.5 * pixel), mode="nearest", truncate=3, axes=(1, 2))
+    sample = smooth[:, ::2, ::2].reshape(len(smooth), -1)
+    noise = 1.4826 * np.median(np.abs(sample - np.median(sample, axis=1, keepdims=True)), axis=1) + 1e-9
     half = int(np.ceil(0.75 * prior.shape.length / pixel))
     left = np.empty(len(off))
-    for row, (x, y) in enumerate(np.rint((fit.parameters[:, [X, Y]] + 0.5) / pixel - 0.5).astype(int)):
-        around = smooth[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
-        left[row] = (around.max(initial=0) - pixel * fit.parameters[row, BACKGROUND]) / noise
+    places = np.rint((fit.parameters[:, [X, Y]] + 0.5) / pixel - 0.5).astype(int)
+    for row, (frame, (x, y)) in enumerate(zip(frames, places, strict=True)):
+        around = smooth[frame, max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
+        left[row] = around.max(initial=0)
+    left = (left - pixel * fit.parameters[:, BACKGROUND]) / noise[frames]
     odd: NDArray[np.bool_] = (size > _ODD_SIZE) | (left > np.maximum(_ODD_REST, _ODD_REST_SHARE * fit.snr))
     return odd
 
 
-def _best(rest: Array, rods: Matrix, ways: list[Matrix], prior: Prior, variance_gain: float, odds: Odds) -> Matrix:
-    """Of *rods* and other *ways* to explain the group the best; *rods* itself if it is."""
-    shape = prior.shape
-    spread = max(np.ptp(rods[:, X]), np.ptp(rods[:, Y])) / 2
-    flat, _ = in_groups(rods, prior.of_rods(len(rods)), np.arange(len(rods))[None])
-    window = Windows(rest, flat, shape.reach + int(np.ceil(spread + 0.25 * shape.length)))
-    data = window.data + window.models(flat)
-    window.absorption = np.array([max(-variance_gain, 0.0)])
-    window.weigh(flat, np.array([variance_gain]))
-    explanations = [rods, *ways]
-    best, least = rods, np.inf
-    for count in sorted({len(one) for one in explanations}):
-        starts = np.array([one for one in explanations if len(one) == count])
-        cost, found = _fitted(window, data, starts, prior, odds.level)
-        if cost + count * odds.least_gain < least:
-            best, least = found, cost + count * odds.least_gain
-    return rods if len(best) == len(rods) and _same(best, rods, shape.width) else best
-
-
-def _fitted(window: Windows, data: Array, starts: Matrix, prior: Prior, level: float) -> tuple[float, Matrix]:
-    """Least cost over starts (starts, rods, 8), and the rods (rods, 8) there."""
-    count = starts.shape[1]
-    rods = np.arange(starts.shape[0] * count).reshape(-1, count)
-    parameters, priors = in_groups(starts.reshape(-1, 8), prior.of_rods(rods.size), rods)
-    first = (window.halved(), halved(data)) if prior.shape.width >= _LEAST_COARSE_WIDTH_PX else (window, data)
-    for (view, seen), steps in ((first, _FIRST_STEPS), ((window, data), _LAST_STEPS)):
-        copies = view.take(np.zeros(len(parameters), dtype=np.intp))
-        pixels = np.broadcast_to(seen, (len(parameters), *seen.shape[1:]))
-        here = priors.take(np.arange(len(parameters)))
-        parameters = levenberg_marquardt(copies, pixels, parameters, here, level, steps, _SETTLED)
-        cost = squares(copies, pixels, parameters, here, level)[0]
-        cost = np.where((parameters[:, AMPLITUDE::8] > 0).all(axis=1), cost, np.inf)
-        parameters = parameters[np.argsort(cost, kind="stable")[:_FINALISTS]]
-    return float(cost.min()), parameters[0].reshape(-1, 8)
+def _best(
+    rest: Array, frames: Rows, cases: Sequence[_Case], reach: int, prior: Prior, variance_gain: Matrix, level: float
+) -> list[Matrix | None]:
+    """For each case, all of them groups of as many rods, the best way, (rods, 8); None where it is the present one."""
+    groups = np.array([case.group for case in cases])
+    rods = np.concatenate([case.ways[0] for case in cases])
+    flat, _ = in_groups(rods, prior.of_rods(len(rods)), np.arange(len(rods)).reshape(groups.shape))
+    gain = variance_gain[groups].mean(axis=1)
+    windows = Windows(rest, flat, reach, frames=frames[groups[:, 0]])
+    windows.data = windows.data + windows.models(flat)
+    windows.absorption = np.maximum(-gain, 0)
+    windows.weigh(flat, gain)
+    ways = [[Way(way, prior.of_rods(len(way)), len(way) * case.cost_of_one) for way in case.ways] for case in cases]
+    best = [found for _, found in likeliest(windows, ways, level, prior.shape.width >= LEAST_COARSE_WIDTH_PX)]
+    return [
+        None if len(found) == len(case.group) and _same(found, case.ways[0], prior.shape.width) else found
+        for case, found in zip(cases, best, strict=True)
+    ]
 
 
 def _fewer(rods: Matrix) -> list[Matrix]:

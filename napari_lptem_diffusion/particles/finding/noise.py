@@ -132,6 +132,8 @@ def fit_variance(means: Array, variances: Array, floor: float) -> VarianceModel:
     means, variances = means.astype(float), variances.astype(float)
     typical = max(float(np.median(variances)), floor) if len(variances) else floor
     constant = VarianceModel(typical, 0.0, max(floor, 0.05 * typical))
+    if len(variances) < _FEWEST_TILES:
+        return constant
     model, doubt = constant, np.inf
     for _ in range(5):
         deviation = variances / model.variance(means) - 1

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_lptem_diffusion.particles.finding.groups import touching_groups, windows_overlap
+from napari_lptem_diffusion.particles.finding.capsule import RodShape
+from napari_lptem_diffusion.particles.finding.groups import touching_groups
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, BACKGROUND, RodPriors, X, Y
-from napari_lptem_diffusion.particles.finding.windows import Windows
+from napari_lptem_diffusion.particles.finding.windows import Windows, draw_rods, overlapping
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_STEPS, _STEPS_WITH_NEIGHBOURS = (3, 8), (3, 3, 8)
-"""Of each round; before it the neighbours are subtracted anew and the pixels weighed."""
+Rows = NDArray[np.intp]
+_STEPS = (4, 3, 8)
+"""Of each round; before it the neighbours are subtracted anew and the pixels weighed. The second is for those that have
+neighbours, and all but the last look at half the resolution."""
+LEAST_COARSE_WIDTH_PX = 6.0
+"""Width from which a rod is still a rod at half the resolution."""
+_SPREAD_STEP_PX = 4
+"""Windows of groups grow in such steps, so that there are few sizes."""
 _SETTLED = 0.02
 _MOST_PIXELS = 40_000
 """Of all rods that are fitted side by side."""
@@ -48,26 +56,56 @@ class Fit:
     snr: Matrix
     visible: Matrix
 
-    def take(self, rows: NDArray[np.intp]) -> Fit:
+    def take(self, rows: Rows) -> Fit:
         """Return the fits of these *rows* alone."""
         return Fit(self.parameters[rows], self.covariance[rows], self.snr[rows], self.visible[rows])
 
 
 @dataclass
 class _Batch:
-    """Groups of the same number of rods, fitted side by side."""
+    """Groups of the same number of rods in windows of the same size, fitted side by side.
 
-    rods: NDArray[np.intp]
-    windows: Windows
+    ``views`` are their windows as they are and, for wide rods, at half the resolution. ``near`` says which groups of
+    which batches reach into which of these windows.
+    """
+
+    rods: Rows
+    views: tuple[Windows, ...]
     parameters: Matrix
     priors: RodPriors
     variance_gain: Matrix
+    near: list[tuple[_Batch, Rows, Rows]] = field(default_factory=list)
+
+    @property
+    def beside(self) -> Rows:
+        """Groups that have neighbours."""
+        rows: Rows = np.unique(np.concatenate([np.empty(0, dtype=np.intp), *(rows for _, rows, _ in self.near)]))
+        return rows
+
+    def better(self, view: Windows, rows: Rows, level: float, steps: int) -> Matrix:
+        """Parameters of the groups *rows* after so many steps, with what reaches into their windows taken away."""
+        parameters = self.parameters[rows]
+        part = view.take(rows)
+        part.weigh(parameters, self.variance_gain[rows])
+        return levenberg_marquardt(part, self._alone(view)[rows], parameters, self.priors.take(rows), level, steps)
+
+    def _alone(self, view: Windows) -> Array:
+        data = view.data.copy() if self.near else view.data
+        for other, rows, others in self.near:
+            view.subtract(data, rows, other.parameters[others], other.views[0].absorption[others])
+        return data
 
 
 def fit_rods(
-    image: Array, start: Matrix, priors: RodPriors, noise: NoiseCorrelation, variance_gain: Matrix, reach: int
+    images: Array,
+    start: Matrix,
+    priors: RodPriors,
+    noise: NoiseCorrelation,
+    variance_gain: Matrix,
+    shape: RodShape,
+    frames: Rows | None = None,
 ) -> Fit:
-    """Fit all rods of an image, those that touch together, each group while the others are subtracted.
+    """Fit all rods of some images, those that touch together, each group while the others are subtracted.
 
     Least squares (Levenberg-Marquardt, all groups side by side) weighted by the variance that the model itself
     predicts, which is the maximum of the likelihood for many electrons; the covariance allows for noise that is
@@ -75,46 +113,63 @@ def fit_rods(
 
     Parameters
     ----------
-    image : ndarray
-        (y, x) normalised.
+    images : ndarray
+        (y, x) normalised, or (frames, y, x).
     start : ndarray
-        (rods, 8) parameters to start from.
+        (rods, 8) parameters to start from; at least one rod.
     priors : RodPriors
         Of the same rods.
     noise : NoiseCorrelation
-        Of the image.
+        Of the images.
     variance_gain : ndarray
         (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude. Where
         electrons are counted it is minus the share of the electrons that an amplitude of 1 takes away.
-    reach : int
-        Half the side of the window that is fitted around each rod, px.
+    shape : RodShape
+        Typical; half the side of the window around each rod is its reach, and wide rods are first fitted at half the
+        resolution.
+    frames : ndarray, optional
+        (rods,): in which of *images* each rod lies; all in the first unless given. A rod's fit does not depend on what
+        other images there are.
     """
-    level = noise.at_rod_scale(reach)
-    groups = touching_groups(start)
-    batches = [
-        _batch(image, start, priors, variance_gain, rods, reach)
-        for size in sorted({len(group) for group in groups})
-        for rods in _parts(np.array([g for g in groups if len(g) == size]), (2 * reach + 1) ** 2)
-    ]
-    neighbours = windows_overlap(start, groups, 2 * reach)
-    for steps in _STEPS_WITH_NEIGHBOURS if neighbours else _STEPS:
-        drawn = _drawn(image.shape, batches) if neighbours else None
+    level = noise.at_rod_scale(shape.reach)
+    frames = np.zeros(len(start), dtype=np.intp) if frames is None else frames
+    batches = _batches(images, start, priors, variance_gain, shape, frames)
+    for number, steps in enumerate(_STEPS):
+        better = []
         for batch in batches:
-            batch.windows.weigh(batch.parameters, batch.variance_gain)
-            data = batch.windows.data if drawn is None else _without_others(batch, drawn)
-            batch.parameters = levenberg_marquardt(batch.windows, data, batch.parameters, batch.priors, level, steps)
-    return _joined(len(start), batches, [_with_errors(batch, noise, level) for batch in batches])
+            view = batch.views[0 if number == len(_STEPS) - 1 else -1]
+            rows = batch.beside if number == 1 else np.arange(len(batch.rods))
+            if len(rows):
+                better.append((batch, rows, batch.better(view, rows, level, steps)))
+        for batch, rows, parameters in better:
+            batch.parameters[rows] = parameters
+    order = np.argsort(np.concatenate([batch.rods.ravel() for batch in batches]))
+    return joined_fits([_with_errors(batch, noise, level) for batch in batches]).take(order)
+
+
+def joined_fits(fits: Sequence[Fit]) -> Fit:
+    """One fit after the other."""
+    return Fit(
+        *(
+            np.concatenate([getattr(fit, name) for fit in fits])
+            for name in ("parameters", "covariance", "snr", "visible")
+        )
+    )
 
 
 def rods_image(shape: tuple[int, ...], parameters: Matrix, reach: int) -> Array:
     """Draw the fitted rods, (y, x), without background; each in a window of half side *reach* px."""
-    windows = Windows(np.zeros(shape, dtype=np.float32), parameters, reach)
-    padded = np.zeros((shape[0] + 4 * reach, shape[1] + 4 * reach), dtype=np.float32)
-    windows.draw(windows.models(parameters), padded)
-    return padded[2 * reach : 2 * reach + shape[0], 2 * reach : 2 * reach + shape[1]]
+    image = np.zeros(shape, dtype=np.float32)
+    draw_rods(image[None], parameters, reach, np.zeros(len(parameters), dtype=np.intp))
+    return image
 
 
-def in_groups(values: Matrix, priors: RodPriors, groups: NDArray[np.intp]) -> tuple[Matrix, RodPriors]:
+def enlarged(reach: int, by_px: float) -> int:
+    """Half the side of a window that holds rods *by_px* from its middle, of few different ones."""
+    return reach + _SPREAD_STEP_PX * int(np.ceil(by_px / _SPREAD_STEP_PX))
+
+
+def in_groups(values: Matrix, priors: RodPriors, groups: Rows) -> tuple[Matrix, RodPriors]:
     """Lay the parameters and priors of rods out as (groups, 8 * rods in a group).
 
     Parameters
@@ -134,17 +189,23 @@ def in_groups(values: Matrix, priors: RodPriors, groups: NDArray[np.intp]) -> tu
 
 
 def levenberg_marquardt(
-    windows: Windows,
-    data: Array,
-    start: Matrix,
-    priors: RodPriors,
-    level: float,
-    steps: int,
-    settled: float = _SETTLED,
+    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
 ) -> Matrix:
-    """Minimise squares over noise *level* plus the prior, for all groups side by side; return the parameters.
+    """Return the parameters alone; see `minimised`."""
+    return minimised(windows, data, start, priors, level, steps, _SETTLED)[0]
+
+
+def minimised(
+    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int, settled: float
+) -> tuple[Matrix, Matrix]:
+    """Minimise squares over noise *level* plus the prior (Levenberg-Marquardt), for all groups side by side.
 
     A step that promises to lower the squares by less than *settled*, in units of the noise, is the last.
+
+    Returns
+    -------
+    parameters, cost : ndarray
+        (groups, 8 * rods in a group) and (groups,), the latter to within *settled*.
     """
     parameters, damping = start.copy(), np.full(len(start), 1e-2)
     cost, curvature, gradient = squares(windows, data, parameters, priors, level)
@@ -158,7 +219,7 @@ def levenberg_marquardt(
         promised = 2 * (step * gradient[active]).sum(axis=1) - np.einsum("ni,nij,nj->n", step, curvature[active], step)
         last = (promised < settled) & (damping[active] < 1)
         trial = parameters[active] + step
-        parameters[active[last]] = trial[last]
+        parameters[active[last]], cost[active[last]] = trial[last], cost[active[last]] - promised[last]
         active, trial = active[~last], trial[~last]
         if not len(active):
             break
@@ -170,7 +231,7 @@ def levenberg_marquardt(
         cost[won], curvature[won], gradient[won] = (value[better] for value in new)
         damping[active] *= np.where(better, 0.2, 8)
         active = active[damping[active] < 1e4]
-    return parameters
+    return parameters, cost
 
 
 def squares(
@@ -199,41 +260,35 @@ def _diagonal(values: Matrix) -> Matrix:
     return values[:, :, None] * np.eye(values.shape[1])
 
 
-def _parts(groups: NDArray[np.intp], pixels: int) -> list[NDArray[np.intp]]:
-    """Cut many *groups* (groups, rods), each rod with so many pixels, into parts that the processor's cache holds."""
-    return np.array_split(groups, int(np.ceil(groups.size * pixels / _MOST_PIXELS)))
-
-
-def _batch(
-    image: Array, start: Matrix, priors: RodPriors, variance_gain: Matrix, rods: NDArray[np.intp], reach: int
-) -> _Batch:
-    parameters, grouped = in_groups(start, priors, rods)
-    gain = variance_gain[rods].mean(axis=1)
-    spread = max(float(np.ptp(parameters[:, column::8], axis=1).max()) for column in (X, Y))
-    windows = Windows(image, parameters, reach + int(np.ceil(spread / 2)), np.maximum(-gain, 0))
-    return _Batch(rods, windows, parameters, grouped, gain)
-
-
-def _drawn(shape: tuple[int, ...], batches: list[_Batch]) -> Array:
-    """All rods on an image padded by the largest windows."""
-    pad = 2 * max(batch.windows.reach for batch in batches)
-    total = np.zeros((shape[0] + 2 * pad, shape[1] + 2 * pad), dtype=np.float32)
+def _batches(
+    images: Array, start: Matrix, priors: RodPriors, variance_gain: Matrix, shape: RodShape, frames: Rows
+) -> list[_Batch]:
+    """Rods that touch in groups; groups of one size and one size of window in batches that the cache holds."""
+    alike: dict[tuple[int, int], list[list[int]]] = {}
+    for group in touching_groups(start, frames=frames):
+        reach = enlarged(shape.reach, float(np.ptp(start[group][:, [X, Y]], axis=0).max()) / 2)
+        alike.setdefault((len(group), reach), []).append(group)
+    batches = []
+    for (size, reach), groups in sorted(alike.items()):
+        together = max(_MOST_PIXELS // (size * (2 * reach + 1) ** 2), 1)
+        for first in range(0, len(groups), together):
+            rods = np.array(groups[first : first + together])
+            parameters, grouped = in_groups(start, priors, rods)
+            gain = variance_gain[rods].mean(axis=1)
+            windows = Windows(images, parameters, reach, np.maximum(-gain, 0), frames[rods[:, 0]])
+            views = (windows, windows.halved()) if shape.width >= LEAST_COARSE_WIDTH_PX else (windows,)
+            batches.append(_Batch(rods, views, parameters, grouped, gain))
     for batch in batches:
-        inset = pad - 2 * batch.windows.reach
-        part = total[inset : total.shape[0] - inset, inset : total.shape[1] - inset]
-        batch.windows.draw(batch.windows.models(batch.parameters), part)
-    return total
-
-
-def _without_others(batch: _Batch, drawn: Array) -> Array:
-    """Windows of the image from which the rods of the other groups are taken away."""
-    inset = (drawn.shape[0] - batch.windows.padded_shape[0]) // 2
-    part = drawn[inset : drawn.shape[0] - inset, inset : drawn.shape[1] - inset]
-    return batch.windows.data - (part[batch.windows.index] - batch.windows.models(batch.parameters))
+        for other in batches:
+            rows, others = overlapping(batch.views[0], other.views[0], other.parameters)
+            if len(rows):
+                batch.near.append((other, rows, others))
+    return batches
 
 
 def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
-    windows, parameters = batch.windows, batch.parameters
+    windows, parameters = batch.views[0], batch.parameters
+    windows.weigh(parameters, batch.variance_gain)
     _, jacobian = windows.linearise(windows.data, parameters)
     flat = jacobian.reshape(*jacobian.shape[:2], -1).astype(float)
     known = _diagonal(batch.priors.precision + _LEAST_KNOWN)
@@ -247,15 +302,17 @@ def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
     pair = np.ix_(range(len(parameters)), free, free)
     given_pose = np.linalg.inv(curvature[pair])
     amplitude_error = np.sqrt(np.einsum("nii->ni", given_pose @ spread[pair] @ given_pose)[:, free % 8 == AMPLITUDE])
-    whole = windows.rods(parameters)
-    visible = (whole * windows.inside[:, None]).sum(axis=(2, 3)) / np.maximum(whole.sum(axis=(2, 3)), 1e-9)
+    visible = np.ones((len(parameters), parameters.shape[1] // 8))
+    cut = np.flatnonzero((windows.inside == 0).any(axis=(1, 2)))
+    whole = windows.take(cut).rods(parameters[cut])
+    visible[cut] = (whole * windows.inside[cut, None]).sum(axis=(2, 3)) / np.maximum(whole.sum(axis=(2, 3)), 1e-9)
     rods = range(parameters.shape[1] // 8)
     blocks = np.stack([covariance[:, 8 * k : 8 * k + 8, 8 * k : 8 * k + 8] for k in rods], axis=1)
     return Fit(
         parameters.reshape(-1, 8),
         blocks.reshape(-1, 8, 8),
         (parameters[:, AMPLITUDE::8] / amplitude_error).ravel(),
-        visible.ravel().astype(float),
+        visible.ravel(),
     )
 
 
@@ -268,15 +325,3 @@ def _noise_through(jacobian: Array, noise: NoiseCorrelation) -> Matrix:
     flat = spectrum.view(np.float32).astype(float)
     through: Matrix = flat @ flat.transpose(0, 2, 1)
     return through
-
-
-def _joined(count: int, batches: list[_Batch], fits: list[Fit]) -> Fit:
-    """Fits of all batches in the order of the rods."""
-    order = np.argsort(np.concatenate([batch.rods.ravel() for batch in batches])) if count else np.arange(0)
-    whole = Fit(
-        *(
-            np.concatenate([getattr(fit, name) for fit in fits])
-            for name in ("parameters", "covariance", "snr", "visible")
-        )
-    )
-    return whole.take(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,11 @@ class RodPriors:
     def take(self, rows: NDArray[np.intp]) -> RodPriors:
         """Return the priors of these *rows* alone."""
         return RodPriors(self.centre[rows], self.precision[rows])
+
+
+def joined_priors(priors: Sequence[RodPriors]) -> RodPriors:
+    """Return the priors of some rods, then of others."""
+    return RodPriors(np.concatenate([one.centre for one in priors]), np.concatenate([one.precision for one in priors]))
 
 
 @dataclass(frozen=True)

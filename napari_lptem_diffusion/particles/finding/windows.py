@@ -6,6 +6,7 @@ from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from napari_lptem_diffusion.particles.finding.capsule import capsule_image, capsule_value
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, BACKGROUND, BLUR, LENGTH, WIDTH, X, Y
@@ -14,6 +15,10 @@ Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _LEAST_VARIANCE = np.float32(0.1)
 _PIXEL_VARIANCE = np.float32(1 / 12)
+_FARTHEST_BLURS = 3.0
+"""How far beyond its outline a rod is seen, in standard deviations of its edge."""
+_FAR_APART = 1e6
+"""Between frames, px."""
 
 
 class Windows:
@@ -24,8 +29,8 @@ class Windows:
 
     Parameters
     ----------
-    image : ndarray
-        (y, x) normalised.
+    images : ndarray
+        (y, x) normalised, or (frames, y, x).
     start : ndarray
         Parameters; a window is centred on the mean position of its rods.
     reach : int
@@ -33,42 +38,54 @@ class Windows:
     absorption : ndarray, optional
         (groups,): share of the electrons that an amplitude of 1 takes away; rods on top of each other then let pass
         the product of what each lets pass. 0, the default: their images add up.
+    frames : ndarray, optional
+        (groups,): in which of *images* each group lies; 0, the default, is the first.
     """
 
-    def __init__(self, image: Array, start: Matrix, reach: int, absorption: Matrix | None = None) -> None:
+    def __init__(
+        self,
+        images: Array,
+        start: Matrix,
+        reach: int,
+        absorption: Matrix | None = None,
+        frames: NDArray[np.intp] | None = None,
+    ) -> None:
         self.reach, self.pixel = reach, 1
         self.corner_x = np.rint(start[:, X::8].mean(axis=1)).astype(int) - reach
         self.corner_y = np.rint(start[:, Y::8].mean(axis=1)).astype(int) - reach
         self.absorption = np.zeros(len(start)) if absorption is None else absorption
-        self.index, padded = self._places(image)
-        self.data = padded[self.index]
-        self.inside = np.pad(np.ones(image.shape, dtype=np.float32), 2 * reach)[self.index]
+        self.frames = np.zeros(len(start), dtype=np.intp) if frames is None else frames
+        stack = images.reshape(-1, *images.shape[-2:])
+        (rows, seen_y), (columns, seen_x) = (
+            _pixels(corner, reach, n) for corner, n in zip((self.corner_y, self.corner_x), stack.shape[1:], strict=True)
+        )
+        self.inside = (seen_y[:, :, None] & seen_x[:, None, :]).astype(np.float32)
+        self.data = stack[self.frames[:, None, None], rows[:, :, None], columns[:, None, :]] * self.inside
         self.weight = self.inside
 
     def take(self, rows: NDArray[np.intp]) -> Windows:
         """Return the windows of these *rows* alone; a row may be taken several times."""
         part = copy(self)
-        for name in ("corner_x", "corner_y", "absorption", "data", "inside", "weight"):
+        for name in ("corner_x", "corner_y", "absorption", "frames", "data", "inside", "weight"):
             setattr(part, name, getattr(self, name)[rows])
-        part.index = (self.index[0][rows], self.index[1][rows])
         return part
 
     def halved(self) -> Windows:
         """Return the windows at half the resolution, for a first look: a quarter of the pixels, the same parameters."""
         part = copy(self)
         part.pixel = 2 * self.pixel
-        part.data, part.inside = halved(self.data), halved(self.inside)
-        part.weight = 2 * halved(self.weight)
+        part.data, part.inside = halved(self.data), np.floor(halved(self.inside))
+        part.weight = 2 * halved(self.weight) * part.inside
         return part
 
     def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
         """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
         variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
-        self.weight = self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
+        self.weight = self.pixel * self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
         """Coordinates of every pixel along and across each rod, and its cosine and sine; (groups, rods, y, x)."""
-        rods = parameters.reshape(len(parameters), -1, 8)
+        rods = parameters.reshape(len(parameters), parameters.shape[1] // 8, 8)
         steps = np.arange(0, 2 * self.reach + 2 - self.pixel, self.pixel) + (self.pixel - 1) / 2
         dx = (self.corner_x[:, None] - rods[..., X])[..., None, None] + steps[None, :]
         dy = (self.corner_y[:, None] - rods[..., Y])[..., None, None] + steps[:, None]
@@ -88,15 +105,17 @@ class Windows:
 
     def others(self, parameters: Matrix) -> Array:
         """What the other groups add to each window."""
-        own = self.models(parameters)
-        total = np.zeros(self.padded_shape, dtype=np.float32)
-        self.draw(own, total)
-        return total[self.index] - own
+        rows, others = overlapping(self, self, parameters)
+        total = np.zeros_like(self.data)
+        self.subtract(total, rows, parameters[others], self.absorption[others])
+        return -total
 
-    def draw(self, models: Array, padded: Array) -> None:
-        """Add the windows to an image that is padded by twice the reach."""
-        for rows, columns, model in zip(self.index[0][:, :, 0], self.index[1][:, 0, :], models, strict=True):
-            padded[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] += model
+    def subtract(self, images: Array, rows: NDArray[np.intp], parameters: Matrix, absorption: Matrix) -> None:
+        """Take groups of rods, (n, 8 * rods), away from the windows *rows* (n,) of *images*, which it changes."""
+        part = self.take(rows)
+        part.absorption = absorption
+        for row, model in zip(rows, part.models(parameters), strict=True):
+            images[row] -= model
 
     def linearise(self, data: Array, parameters: Matrix) -> tuple[Array, Array]:
         """Weighted residual (groups, y, x) and derivatives of the model (groups, parameters, y, x)."""
@@ -120,15 +139,55 @@ class Windows:
         residual = (data - signal - background) * self.weight
         return residual, jacobian.reshape(len(data), parameters.shape[1], *data.shape[1:])
 
-    def _places(self, image: Array) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Array]:
-        """Rows and columns of the windows in the padded image, and that image."""
-        pad = 2 * self.reach
-        padded = np.pad(image, pad)
-        self.padded_shape = padded.shape
-        steps = np.arange(2 * self.reach + 1)
-        top = np.clip(self.corner_y + pad, 0, padded.shape[0] - len(steps))
-        left = np.clip(self.corner_x + pad, 0, padded.shape[1] - len(steps))
-        return ((top[:, None] + steps)[:, :, None], (left[:, None] + steps)[:, None, :]), padded
+
+def overlapping(windows: Windows, others: Windows, parameters: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which groups of *others*, with these *parameters*, reach into which *windows*, a group of its own not counted.
+
+    Returns
+    -------
+    tuple of ndarray
+        Rows of *windows* and rows of *others*, (pairs,) each.
+    """
+    low, high = _boxes(parameters)
+    first = np.stack([windows.corner_x, windows.corner_y], axis=1)
+    trees = [
+        cKDTree(np.column_stack([(start + end) / 2, _FAR_APART * view.frames]))
+        for start, end, view in ((first, first + 2 * windows.reach, windows), (low, high, others))
+    ]
+    farthest = windows.reach + float((high - low).max(initial=0)) / 2
+    near = trees[0].query_ball_tree(trees[1], farthest, p=np.inf)
+    rows = np.repeat(np.arange(len(near)), [len(one) for one in near])
+    columns = np.array([other for one in near for other in sorted(one)], dtype=np.intp)
+    inside = ((low[columns] < first[rows] + 2 * windows.reach) & (high[columns] > first[rows])).all(axis=1)
+    if windows is others:
+        inside &= rows != columns
+    return rows[inside], columns[inside]
+
+
+def draw_rods(images: Array, parameters: Matrix, reach: int, frames: NDArray[np.intp], amplitude: int = 1) -> None:
+    """Draw rods, (rods, 8), *amplitude* times as strong, each in a window of half side *reach* px.
+
+    Changes *images*, (frames, y, x); *frames* (rods,) says which of them.
+    """
+    if not len(parameters):
+        return
+    windows = Windows(images, parameters, reach, frames=frames)
+    ends = 2 * reach + 1
+    models = amplitude * windows.models(parameters)
+    for frame, x, y, model in zip(frames, windows.corner_x, windows.corner_y, models, strict=True):
+        top, left = max(y, 0), max(x, 0)
+        shown = images[frame, top : max(y + ends, 0), left : max(x + ends, 0)]
+        shown += model[top - y :, left - x :][: shown.shape[0], : shown.shape[1]]
+
+
+def _boxes(parameters: Matrix) -> tuple[Matrix, Matrix]:
+    """Least and greatest x and y, (groups, 2) each, at which the rods of a group are seen."""
+    rods = parameters.reshape(len(parameters), parameters.shape[1] // 8, 8)
+    length, width, blur = (np.exp(rods[..., column]) for column in (LENGTH, WIDTH, BLUR))
+    half_axis, round_end = np.maximum(length - width, 0) / 2, width / 2 + _FARTHEST_BLURS * blur
+    axis = np.abs(np.stack([np.cos(rods[..., ANGLE]), np.sin(rods[..., ANGLE])], axis=-1))
+    extent = half_axis[..., None] * axis + round_end[..., None]
+    return (rods[..., [X, Y]] - extent).min(axis=1), (rods[..., [X, Y]] + extent).max(axis=1)
 
 
 def halved(windows: Array) -> Array:
@@ -136,6 +195,12 @@ def halved(windows: Array) -> Array:
     rows, columns = (n - n % 2 for n in windows.shape[1:])
     even: Array = windows[:, 0:rows:2, :columns] + windows[:, 1:rows:2, :columns]
     return (even[..., 0::2] + even[..., 1::2]) * np.float32(0.25)
+
+
+def _pixels(corner: NDArray[np.intp], reach: int, n: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Numbers of the pixels along one side of each window, (groups, 2 * reach + 1), and which are in the image."""
+    numbers = corner[:, None] + np.arange(2 * reach + 1)
+    return np.clip(numbers, 0, n - 1), (numbers >= 0) & (numbers < n)
 
 
 def _per_rod(parameters: Matrix, column: int) -> Array:

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.field import Frames
+from napari_lptem_diffusion.particles.following.faint_paths import retraced
 from napari_lptem_diffusion.particles.following.linking import link
 from napari_lptem_diffusion.particles.following.rigid_shape import with_rigid_shapes
 from napari_lptem_diffusion.particles.following.second_look import look_again
@@ -37,7 +38,8 @@ def follow(
 
     Where the rods hardly stand out (median signal to noise below 6.5) they are detected anew at 4 standard deviations
     of the noise: false ones, of which there are many then, do not make tracks, and a rod that was missed in every
-    other frame does. As long as a look finds 5 % more, another one follows, at most three.
+    other frame does; the whole of a track then tells which peak of a frame is the rod (`faint_paths.retraced`). As long
+    as a look finds 5 % more, another one follows, at most three.
 
     Parameters
     ----------
@@ -63,15 +65,20 @@ def follow(
         If *should_stop* answered True.
     """
     settings, sure = settings or LinkingSettings(), detections
-    if len(detections) and detections["snr"].median() < _FAINT_SNR:
+    if faint := len(detections) > 0 and bool(detections["snr"].median() < _FAINT_SNR):
         lower = min(_FAINT_THRESHOLD_SIGMA, detector.settings.threshold_sigma)
         detector = replace(detector, settings=detector.settings.model_copy(update={"threshold_sigma": lower}))
+        # The sizes of such rods are hardly known, even to their tracks.
+        detector = replace(detector, error_scale_of_known_sizes=detector.error_scale)
         detections = detector.detect(movie, progress, should_stop)
     tracks = link(detections, settings, progress, should_stop)
     loose = _others(detections, tracks)
+    if faint and len(tracks):
+        tracks = retraced(movie, detector, tracks, progress, should_stop)
     for _ in range(_MOST_LOOKS if len(tracks) else 0):
         before = len(tracks)
         seen = look_again(movie, detector, tracks, settings.memory_frames, progress, should_stop)
+        seen = seen.dropna(subset="localization_error")  # lost there, and its first fit was of another place
         tracks = link(seen, settings, progress, should_stop)
         if len(tracks) < (1 + _MANY_MORE) * before:
             break

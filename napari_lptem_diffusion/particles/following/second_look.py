@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,7 @@ def look_again(
     """
     if tracks.empty:
         return tracks
+    detector = detector.of_known_sizes()
     typical_snr = float(tracks.groupby("particle")["snr"].median().median())
     shapes = rigid_shapes(tracks, detector).assign(faintest=np.clip(_FAINTEST_SHARE * typical_snr, *_FAINTEST_SIGMA))
     near_px = _NEAR_LENGTHS * float(shapes["length"].median())
@@ -87,15 +89,17 @@ def look_again(
     in_frame = [dict(tuple(table.groupby("frame"))) for table in (steady, places, rivals)]
     none = [table.iloc[:0] for table in (steady, places, rivals)]
 
-    def work(image: NDArray[np.generic], frame: int) -> pd.DataFrame:
-        rods, lost, rival = (tables.get(frame, empty) for tables, empty in zip(in_frame, none, strict=True))
-        if rods.empty and lost.empty:
-            return empty_detections().assign(particle=0)
-        return _settled(
-            _Look(detector, shapes, views, image.shape, frame).at(detector.field.normalise(image), rods, lost), rival
-        )
+    def work(images: Sequence[NDArray[np.generic]], first: int) -> list[pd.DataFrame]:
+        normals = np.stack([detector.field.normalise(image) for image in images])
+        parts = [
+            [tables.get(frame, empty) for tables, empty in zip(in_frame, none, strict=True)]
+            for frame in range(first, first + len(images))
+        ]
+        look = _Look(detector, shapes, views, normals, first)
+        seen = look.at([part[0] for part in parts], [part[1] for part in parts])
+        return [_settled(table, part[2]) for table, part in zip(seen, parts, strict=True)]
 
-    found = list(over_frames(work, movie, "looking again", progress, should_stop, workers))
+    found = list(over_frames(work, movie, detector.frames_together, "looking again", progress, should_stop, workers))
     return _with_first_sizes(pd.concat([table for table in found if len(table)], ignore_index=True), tracks[~away])
 
 
@@ -146,32 +150,49 @@ def _settled(table: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Look:
-    """One frame seen with the tracks in mind."""
+    """Some frames in a row, normalised, from number *first* on, seen with the tracks in mind."""
 
     detector: Detector
     shapes: pd.DataFrame
     views: ClearViews
-    image_shape: tuple[int, ...]
-    frame: int
+    normals: NDArray[np.float32]
+    first: int
 
-    def at(self, normal: NDArray[np.float32], rods: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
-        """Fit the *rods* again together with those of the *lost* that can be seen; columns as the detector's."""
-        sought = self._candidates(normal, rods, lost)
-        together = pd.concat([rods, sought], ignore_index=True) if len(sought) else rods.reset_index(drop=True)
-        if len(together):
-            together = settled(normal, self.detector, together, self.views, self.frame)
-            rods, sought = together[together.index < len(rods)], together[together.index >= len(rods)]
-        while True:
-            together = pd.concat([rods, sought], ignore_index=True) if len(sought) else rods
-            if together.empty:
-                return empty_detections().assign(particle=0)
-            priors = with_usual_contrast(self.detector, together, self.views)
-            fit = self.detector.refit(normal, self.detector.parameters(together), priors)
-            table = self.detector.table(fit, self.frame).assign(particle=together["particle"].to_numpy())
-            doubtful = self._doubtful(table, sought)
-            if not len(doubtful):
-                return self._kept(table, rods)
-            sought = sought.drop(index=sought.index[doubtful])
+    def at(self, rods: list[pd.DataFrame], lost: list[pd.DataFrame]) -> list[pd.DataFrame]:
+        """Fit the *rods* of each frame again with those of the *lost* that can be seen; columns as the detector's."""
+        present: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
+        for number, normal in enumerate(self.normals):
+            sought = self._candidates(normal, rods[number], lost[number])
+            together = _together(rods[number], sought)
+            if len(together):
+                left = settled(normal, self.detector, together, self.views, self.first + number)
+                was_known = left.index < len(rods[number])
+                present[number] = left[was_known], left[~was_known]
+        tables = [empty_detections().assign(particle=0) for _ in self.normals]
+        while present:
+            fits = self._fitted({number: _together(*parts) for number, parts in present.items()})
+            again = {}
+            for number, table in fits.items():
+                known, sought = present[number]
+                doubtful = self._doubtful(table, sought)
+                if len(doubtful):
+                    again[number] = known, sought.drop(index=sought.index[doubtful])
+                else:
+                    tables[number] = self._kept(table, known)
+            present = again
+        return tables
+
+    def _fitted(self, rods: dict[int, pd.DataFrame]) -> dict[int, pd.DataFrame]:
+        """Tables of the fits of the *rods* of some frames; without those that have none."""
+        starts = {number: self.detector.parameters(table) for number, table in rods.items()}
+        priors = {
+            number: with_usual_contrast(self.detector, table, starts[number], self.views)
+            for number, table in rods.items()
+        }
+        return {
+            number: self.detector.table(fit, self.first + number).assign(particle=rods[number]["particle"].to_numpy())
+            for number, fit in self.detector.refit_all(self.normals, starts, priors).items()
+        }
 
     def _candidates(self, normal: NDArray[np.float32], known: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
         """At most one start per lost rod: what stands out near its places, or the place itself beside another rod."""
@@ -202,7 +223,7 @@ class _Look:
         if not len(start):
             return known.iloc[:0]
         return self.detector.table(
-            self.detector.refit(rest, start, self.detector.prior.of_rods(len(start))), self.frame
+            self.detector.refit(rest, start, self.detector.prior.of_rods(len(start))), self.first
         )
 
     def _doubtful(self, table: pd.DataFrame, sought: pd.DataFrame) -> Rows:
@@ -212,7 +233,8 @@ class _Look:
         first, length = len(table) - len(sought), float(self.shapes["length"].median())
         xy, snr = table[["x", "y"]].to_numpy(float), table["snr"].to_numpy()[first:]
         moved = np.hypot(*(xy[first:] - sought[["x", "y"]].to_numpy(float)).T)
-        outside = (xy[first:] < -1).any(axis=1) | (xy[first:] > np.array(self.image_shape[::-1])).any(axis=1)
+        size = np.array(self.normals.shape[:0:-1]) * self.detector.field.bin_px
+        outside = (xy[first:] < -1).any(axis=1) | (xy[first:] > size).any(axis=1)
         bad = np.flatnonzero((snr < sought["faintest"].to_numpy()) | (moved > _WITHIN_LENGTHS * length) | outside)
         if len(bad):
             return bad
@@ -233,6 +255,11 @@ class _Look:
             return table
         kept: pd.DataFrame = pd.concat([rods[table.columns][worse], table[:n][~worse], table[n:]], ignore_index=True)
         return kept
+
+
+def _together(rods: pd.DataFrame, sought: pd.DataFrame) -> pd.DataFrame:
+    """Return the rods, then the sought ones, numbered from 0."""
+    return pd.concat([rods, sought], ignore_index=True) if len(sought) else rods.reset_index(drop=True)
 
 
 def _with_first_sizes(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_lptem_diffusion.particles.finding.detector import Detector
+from napari_lptem_diffusion.particles.finding.explanations import Way, likeliest
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
-from napari_lptem_diffusion.particles.finding.pose_fit import in_groups, levenberg_marquardt, rods_image, squares
-from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, RodPriors, X, Y
+from napari_lptem_diffusion.particles.finding.pose_fit import LEAST_COARSE_WIDTH_PX, enlarged, in_groups, rods_image
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, LENGTH, RodPriors, X, Y
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
@@ -22,8 +23,6 @@ Rows = NDArray[np.intp]
 _CLEAR_LENGTHS = 1.5
 _NEAR_LENGTHS = 1.0
 _LEAST_SPREAD = 0.08
-_FIRST_STEPS, _LAST_STEPS = 4, 12
-_FINALISTS = 3
 _ONE_ROD_MORE = 16.0
 """By how much a rod must lower the squares (over the noise) to be believed; as at the first look."""
 _MOST_TOGETHER = 4
@@ -38,16 +37,17 @@ class ClearViews:
 
     Attributes
     ----------
-    rows : DataFrame
-        The rows of the tracks in which no other rod is within 1.5 lengths, sorted by particle and frame.
-    contrast : Series
-        Median contrast there, by particle.
+    poses : dict
+        By particle, the frames in which no other rod is within 1.5 lengths, rising, and x, y (px) and angle (degrees)
+        there, (frames, 3).
+    contrast : dict
+        By particle, the median contrast there.
     spread : float
         Standard deviation of the logarithm of the contrast from frame to frame.
     """
 
-    rows: dict[int, pd.DataFrame]
-    contrast: pd.Series
+    poses: dict[int, tuple[Rows, Matrix]]
+    contrast: dict[int, float]
     spread: float
 
     @classmethod
@@ -60,18 +60,22 @@ class ClearViews:
         contrast = contrast.fillna(logs.groupby(tracks["particle"]).median())
         off = (logs[clear.index] - alone.transform("median")).abs()
         spread = max(1.4826 * float(off.median()), _LEAST_SPREAD) if len(off) else 1.0
-        return cls({int(str(name)): rows for name, rows in clear.groupby("particle")}, contrast.map(np.exp), spread)
+        poses = {
+            int(str(name)): (rows["frame"].to_numpy(), rows[_POSE].to_numpy(float))
+            for name, rows in clear.groupby("particle")
+        }
+        return cls(poses, {int(str(name)): float(np.exp(log)) for name, log in contrast.items()}, spread)
 
-    def around(self, particle: int, frame: int) -> pd.DataFrame:
-        """Poses of the rod when it was last and next seen alone; none to two rows."""
-        if particle not in self.rows:
-            return pd.DataFrame(columns=_POSE)
-        rows = self.rows[particle]
-        place = int(np.searchsorted(rows["frame"].to_numpy(), frame))
-        return rows.iloc[[k for k in (place - 1, place) if 0 <= k < len(rows)]]
+    def around(self, particle: int, frame: int) -> Matrix:
+        """x, y and angle of the rod when it was last and next seen alone, (0 to 2, 3)."""
+        if particle not in self.poses:
+            return np.empty((0, 3))
+        frames, poses = self.poses[particle]
+        place = int(np.searchsorted(frames, frame))
+        return poses[max(place - 1, 0) : place + 1]
 
 
-def with_usual_contrast(detector: Detector, rods: pd.DataFrame, views: ClearViews) -> RodPriors:
+def with_usual_contrast(detector: Detector, rods: pd.DataFrame, parameters: Matrix, views: ClearViews) -> RodPriors:
     """Priors of the sizes of *rods* and, for those that touch another, of their contrast when alone.
 
     How a blot is shared between two rods is else hardly determined: all of it can be one of them.
@@ -81,15 +85,16 @@ def with_usual_contrast(detector: Detector, rods: pd.DataFrame, views: ClearView
     detector : Detector
     rods : DataFrame
         Of one frame; as for `settled`.
+    parameters : ndarray
+        (rods, 8), of the same rods.
     views : ClearViews
     """
-    priors, usual = detector.size_priors(rods), _usual_amplitude(detector, rods, views)
-    touching = np.array(
-        [row for group in touching_groups(detector.parameters(rods)) if len(group) > 1 for row in group]
-    )
+    priors = detector.size_priors(rods)
+    touching = np.array([row for group in touching_groups(parameters) if len(group) > 1 for row in group])
     if len(touching):
-        priors.centre[touching, AMPLITUDE] = usual[touching]
-        priors.precision[touching, AMPLITUDE] = (views.spread * usual[touching]) ** -2.0
+        usual = _usual_amplitude(detector, rods, parameters, views)[touching]
+        priors.centre[touching, AMPLITUDE] = usual
+        priors.precision[touching, AMPLITUDE] = (views.spread * usual) ** -2.0
     return priors
 
 
@@ -97,7 +102,7 @@ def settled(normal: Array, detector: Detector, rods: pd.DataFrame, views: ClearV
     """Lay out the *rods* that touch in the way that explains the pixels best, without those that need not be there.
 
     Poses to start from are the present one of each rod and those in which it was last and next seen alone. Each way,
-    and each with a rod less, is fitted to the same pixels with the sizes and the contrasts of the tracks.
+    and each with fewer rods, is fitted to the same pixels with the sizes and the contrasts of the tracks.
 
     Parameters
     ----------
@@ -115,15 +120,17 @@ def settled(normal: Array, detector: Detector, rods: pd.DataFrame, views: ClearV
         As *rods*; its index tells which are left.
     """
     start = detector.parameters(rods)
-    start[:, AMPLITUDE] = _usual_amplitude(detector, rods, views)
-    priors = with_usual_contrast(detector, rods, views)
+    groups = [group for group in touching_groups(start, _MOST_TOGETHER) if len(group) > 1]
+    if not groups:
+        return rods
+    priors = with_usual_contrast(detector, rods, start, views)
+    start[:, AMPLITUDE] = _usual_amplitude(detector, rods, start, views)
+    particles = rods["particle"].to_numpy()
     dropped: list[int] = []
-    for group in touching_groups(start, _MOST_TOGETHER):
-        if len(group) == 1:
-            continue
+    for group in groups:
         others = np.delete(start, [*group, *dropped], axis=0)
         rest = normal - rods_image(normal.shape, others, detector.prior.shape.reach) if len(others) else normal
-        starts = [_starts(detector, rods.iloc[row], start[row], views, frame) for row in group]
+        starts = [_starts(start[row], views.around(int(particles[row]), frame), detector.field.bin_px) for row in group]
         kept, poses = _best(rest, detector, starts, priors.take(np.array(group)))
         rows = np.array(group)[kept]
         start[rows] = poses
@@ -150,65 +157,38 @@ def _alone(tracks: pd.DataFrame, within_px: float) -> NDArray[np.bool_]:
     return alone
 
 
-def _usual_amplitude(detector: Detector, rods: pd.DataFrame, views: ClearViews) -> Matrix:
-    usual = views.contrast.reindex(rods["particle"]).to_numpy()
-    amplitude: Matrix = detector.parameters(rods.assign(contrast=usual))[:, AMPLITUDE]
-    return amplitude
+def _usual_amplitude(detector: Detector, rods: pd.DataFrame, parameters: Matrix, views: ClearViews) -> Matrix:
+    usual = np.array([views.contrast[particle] for particle in rods["particle"].tolist()])
+    return detector.amplitudes(usual, parameters)
 
 
-def _starts(detector: Detector, rod: pd.Series, present: Matrix, views: ClearViews, frame: int) -> Matrix:
-    """(1 to 3, 8) parameters: the present pose and those near it in which the rod was last and next seen alone."""
-    seen = views.around(int(rod["particle"]), frame)
-    near = np.hypot(seen["x"] - rod["x"], seen["y"] - rod["y"]) < _NEAR_LENGTHS * rod["length"]
-    poses = seen[near.to_numpy(bool)][_POSE]
-    moved = pd.DataFrame([rod] * len(poses)).assign(**{name: poses[name].to_numpy(float) for name in _POSE})
-    if moved.empty:
-        return present[None]
-    others = detector.parameters(moved.astype(dict.fromkeys(("length", "width", "blur", "contrast"), float)))
-    others[:, AMPLITUDE] = present[AMPLITUDE]
-    return np.concatenate([present[None], others])
+def _starts(present: Matrix, seen: Matrix, bin_px: int) -> Matrix:
+    """(1 to 3, 8) parameters: the present pose and those near it in which the rod was last and next *seen* alone."""
+    starts = np.tile(present, (1 + len(seen), 1))
+    starts[1:, [X, Y]] = (seen[:, :2] + 0.5) / bin_px - 0.5
+    starts[1:, ANGLE] = np.radians(seen[:, 2])
+    away = np.hypot(*(starts - present)[:, [X, Y]].T)
+    near: Matrix = starts[away < _NEAR_LENGTHS * np.exp(present[LENGTH])]
+    return near
 
 
 def _best(rest: Array, detector: Detector, starts: list[Matrix], priors: RodPriors) -> tuple[Rows, Matrix]:
     """Which rods of a group are there, and their parameters (rods, 8)."""
     present = np.stack([poses[0] for poses in starts])
-    reach = detector.prior.shape.reach
-    spread = max(float(np.ptp(present[:, X])), float(np.ptp(present[:, Y]))) / 2
+    shape = detector.prior.shape
     flat, _ = in_groups(present, priors, np.arange(len(starts))[None])
     gain = detector.field.variance_gain(present[:, X], present[:, Y]).mean(keepdims=True)
-    window = Windows(rest, flat, reach + int(np.ceil(spread)), np.maximum(-gain, 0))
+    reach = enlarged(shape.reach, float(np.ptp(present[:, [X, Y]], axis=0).max()) / 2)
+    window = Windows(rest, flat, reach, np.maximum(-gain, 0))
     window.weigh(flat, gain)
-    level = detector.field.noise.correlation.at_rod_scale(reach)
+    level = detector.field.noise.correlation.at_rod_scale(shape.reach)
     one_more = _ONE_ROD_MORE * detector.bank.texture**2
-    (best, least), among = _of_these(np.arange(len(starts)), starts, window, priors, level, one_more), True
-    while among and len(best[0]) > 1:
-        fewer = [_of_these(np.delete(best[0], k), starts, window, priors, level, one_more) for k in range(len(best[0]))]
-        explanation, cost = min(fewer, key=lambda one: one[1])
-        among = cost < least
-        if among:
-            best, least = explanation, cost
-    return best
-
-
-def _of_these(
-    rows: Rows, starts: list[Matrix], window: Windows, priors: RodPriors, level: float, one_more: float
-) -> tuple[tuple[Rows, Matrix], float]:
-    """Fit the rods *rows* of a group; those, their parameters, and the cost with *one_more* for each rod."""
-    ways = np.array(list(product(*(starts[row][: _MOST_STARTS[min(len(rows), 4)]] for row in rows))))
-    cost, found = _fitted(window, ways, priors.take(rows), level)
-    return (rows, found), cost + one_more * len(rows)
-
-
-def _fitted(window: Windows, ways: Matrix, priors: RodPriors, level: float) -> tuple[float, Matrix]:
-    """Least cost over *ways* (ways, rods, 8) to start, and the rods (rods, 8) there."""
-    count = ways.shape[1]
-    each = np.tile(np.arange(count), len(ways))
-    grouped = np.arange(len(each)).reshape(-1, count)
-    parameters, known = in_groups(ways.reshape(-1, 8), priors.take(each), grouped)
-    for steps in (_FIRST_STEPS, _LAST_STEPS):
-        copies = window.take(np.zeros(len(parameters), dtype=np.intp))
-        here = known.take(np.arange(len(parameters)))
-        parameters = levenberg_marquardt(copies, copies.data, parameters, here, level, steps)
-        cost = squares(copies, copies.data, parameters, here, level)[0]
-        parameters = parameters[np.argsort(cost, kind="stable")[:_FINALISTS]]
-    return float(cost.min()), parameters[0].reshape(-1, 8)
+    ways, rods_of = [], {}
+    for count in range(len(starts), 0, -1):
+        for kept in combinations(range(len(starts)), count):
+            for poses in product(*(starts[row][: _MOST_STARTS[count]] for row in kept)):
+                way = Way(np.array(poses), priors.take(np.array(kept)), one_more * count)
+                ways.append(way)
+                rods_of[id(way)] = np.array(kept)
+    ((way, found),) = likeliest(window, [ways], level, shape.width >= LEAST_COARSE_WIDTH_PX)
+    return rods_of[id(way)], found

@@ -40,15 +40,16 @@ class TextTable:
     _separator: str
     _name: str
 
-    def load(self, columns: Iterable[str]) -> pd.DataFrame:
-        """Return *columns* of all rows as text, "" where a cell is empty.
+    def load(self, columns: Iterable[str], rows: int | None = None) -> pd.DataFrame:
+        """Return *columns* of all rows, or of so many from the start, as text; "" where a cell is empty.
 
         Raises
         ------
         InputError
             If a row has more cells than the first one.
         """
-        self._refuse_long_rows()
+        if rows is None:
+            self._refuse_long_rows()
         try:
             table = pd.read_csv(
                 StringIO(self._body),
@@ -60,6 +61,7 @@ class TextTable:
                 comment="#",
                 keep_default_na=False,
                 skipinitialspace=True,
+                nrows=rows,
             )
         except pd.errors.ParserError as error:
             said = str(error).split("C error: ")[-1].strip()

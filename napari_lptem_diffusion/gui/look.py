@@ -1,0 +1,45 @@
+"""What of a result is drawn, and how; kept over corrections and new results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_lptem_diffusion.export.palette import MIXING_RATIO, SCALES
+
+PARTICLE = "particle"
+"""Colours rods by who they are rather than by how they move."""
+
+QUANTITIES = {**{scale.column: scale.title for scale in SCALES.values()}, PARTICLE: "Particle"}
+"""What rods can be coloured by, with its title."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is drawn over a movie.
+
+    Attributes
+    ----------
+    quantity : str
+        Key of `QUANTITIES`.
+    tail_frames : int
+        Over how many frames a track is seen behind its rod.
+    only_selected, only_filtered : bool
+        Whether other rods are left out.
+    others_pale : bool
+        Whether rods beside the selected ones are paler.
+    movie, outlines, axes, numbers, changes, loose, legend : bool
+        Whether each is seen; *changes* are the change points in the tails, *loose* the rods in no track.
+    """
+
+    quantity: str = MIXING_RATIO.column
+    tail_frames: int = 60
+    only_selected: bool = False
+    only_filtered: bool = True
+    others_pale: bool = False
+    movie: bool = True
+    outlines: bool = True
+    axes: bool = False
+    numbers: bool = True
+    changes: bool = True
+    loose: bool = False
+    legend: bool = True

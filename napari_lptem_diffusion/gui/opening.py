@@ -1,0 +1,143 @@
+"""What becomes of a file that is dropped or opened: movies, tracks of other tools, sessions, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Layer
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_lptem_diffusion.gui.dropping import Kind, kind_of
+from napari_lptem_diffusion.gui.import_tracks import ask_for_tracks
+from napari_lptem_diffusion.gui.layers import movie_layer
+from napari_lptem_diffusion.gui.movie_opener import MovieOpener
+from napari_lptem_diffusion.gui.movie_panel import MoviePanel
+from napari_lptem_diffusion.gui.presets import PresetsMenu
+from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.sessions import Sessions
+from napari_lptem_diffusion.gui.steps import Steps
+from napari_lptem_diffusion.judge import judge_tracks
+from napari_lptem_diffusion.movie import Movie
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.gui.layers import LayerData
+    from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
+
+ShowAnalysis = Callable[["Image", "Analysis"], str]
+
+
+class Opening(QObject):
+    """Opens whatever is dropped and shows it.
+
+    Parameters
+    ----------
+    window : QWidget
+        Over which questions are asked.
+    viewer : napari.Viewer
+    movie_panel, steps, selection, sessions, presets
+        Which take what was opened.
+    show_analysis : callable
+        Shows an analysis over a layer and returns it in a sentence.
+    """
+
+    work_wanted = Signal(object, str, object)
+    """Emitted with `Work`, its description, and what to do with what it returns (`OnDone`)."""
+    comparison_wanted = Signal(list)
+    """Emitted with the paths of several sessions or exports."""
+    tracks_shown = Signal(object)
+    """Emitted with the `ColumnMap` of the file of tracks that is shown now, or None if it needs none."""
+
+    def __init__(
+        self,
+        window: QWidget,
+        viewer: napari.Viewer,
+        movie_panel: MoviePanel,
+        steps: Steps,
+        selection: Selection,
+        sessions: Sessions,
+        presets: PresetsMenu,
+        show_analysis: ShowAnalysis,
+    ) -> None:
+        super().__init__(window)
+        self._window, self._viewer, self._movie_panel, self._steps = window, viewer, movie_panel, steps
+        self._selection, self._sessions, self._presets = selection, sessions, presets
+        self._show_analysis = show_analysis
+        self.movies = MovieOpener(self)
+        self.movies.opened.connect(self._show_layer)
+        sessions.opened.connect(self._show_session)
+
+    def open(self, *paths: str | Path) -> None:
+        """Open what is at *paths*; several sessions are compared. A refusal is emitted by whose file it is."""
+        kinds = {Path(path): kind_of(Path(path)) for path in paths}
+        if len(kinds) > 1 and set(kinds.values()) == {Kind.SESSION}:
+            self.comparison_wanted.emit(list(kinds))
+            return
+        for path, kind in kinds.items():
+            if kind is Kind.SESSION:
+                if self._sessions.may_replace_result():
+                    self._sessions.open(path)
+            elif kind is Kind.SETTINGS:
+                self._presets.load(path)
+            elif kind is Kind.TRACKS:
+                self.import_tracks(path)
+            else:
+                self.movies.open(path)
+
+    def show_movie(self, movie: Movie) -> Image:
+        """Show *movie* from its start as a layer, choose and return it."""
+        return self._show_layer(movie_layer(movie))
+
+    def import_tracks(self, path: Path) -> None:
+        """Ask what the columns of a file of tracks hold, and judge their motion."""
+        answer = ask_for_tracks(self._window, path, self._steps.settings)
+        if answer is not None and self._sessions.may_replace_result():
+            work = partial(judge_tracks, answer.path, answer.settings, answer.columns)
+            on_done = partial(self._show_tracks, answer.columns)
+            self.work_wanted.emit(work, f"Judging the tracks of {path.name}", on_done)
+
+    def _show_layer(self, data: LayerData) -> Image:
+        image = self._viewer.add_layer(Layer.create(*data))
+        self._selection.show_frame(0)
+        return image
+
+    def _show_tracks(self, columns: ColumnMap | None, analysis: Analysis) -> str:
+        """Show judged tracks over the chosen movie if they lie within it, else over empty frames."""
+        movie, image = self._movie_panel.movie, self._movie_panel.image
+        if movie is None or image is None or not lies_within(analysis, movie):
+            image = self.show_movie(analysis.movie)
+        sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}, over {image.name}."
+        self.tracks_shown.emit(columns)
+        return sentence
+
+    def _show_session(self, analysis: Analysis) -> None:
+        """Show the analysis of a session, over the layer of its movie if there is one, and its settings."""
+        image = next((image for image in self._movie_panel.movies if _is_of(image, analysis.movie)), None)
+        if image is None:
+            image = self.show_movie(analysis.movie)
+        self._movie_panel.choose(image)
+        self._steps.set_settings(analysis.settings)
+        self._show_analysis(image, analysis)
+
+
+def lies_within(analysis: Analysis, movie: Movie) -> bool:
+    """Whether all rods of *analysis* lie in the frames of *movie*, so that they may be drawn over it."""
+    frames, height, width = movie.shape
+    tracks = analysis.tracks
+    inside = tracks["x"].between(-0.5, width - 0.5) & tracks["y"].between(-0.5, height - 0.5)
+    return bool((inside & (tracks["frame"] < frames)).all())
+
+
+def _is_of(image: Image, movie: Movie) -> bool:
+    """Whether a layer shows *movie*, opened before."""
+    shown = image.data
+    if not isinstance(shown, Movie) or shown.path is None:
+        return False
+    return (shown.path, shown.shape) == (movie.path, movie.shape)

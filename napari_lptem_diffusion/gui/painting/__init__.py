@@ -1,0 +1,1 @@
+"""What is painted over the canvas: rods, numbers, changes, handles, legend."""

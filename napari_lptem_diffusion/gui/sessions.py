@@ -1,0 +1,259 @@
+"""Saving the result and opening it again, and what a window that crashed left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QSizePolicy, QWidget
+
+from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX
+from napari_lptem_diffusion.gui.autosave import Autosave, Orphan, newest_orphan
+from napari_lptem_diffusion.gui.messages import TITLE, ask, counted, written
+from napari_lptem_diffusion.gui.result import Result
+from napari_lptem_diffusion.gui.run_panel import duration_text
+from napari_lptem_diffusion.movie import MOVIE_SUFFIXES
+from napari_lptem_diffusion.session import MovieNotFoundError, open_session, save_session
+
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
+    from napari_lptem_diffusion.progress import Progress, ShouldStop
+
+OnOpened = Callable[["Analysis"], None]
+
+_KINDS = f"Sessions (*{SESSION_SUFFIX})"
+
+
+class Sessions(QObject):
+    """Saves and opens the analysis of a `Result`; what is not saved is kept against a crash."""
+
+    work_wanted = Signal(object, str, object)
+    """Emitted with `Work`, its description, and what to do with what it returns (`OnDone`)."""
+    opened = Signal(object)
+    """Emitted with the `Analysis` of a session."""
+    saved_changed = Signal()
+    """`has_unsaved_corrections` may be another."""
+
+    def __init__(self, result: Result, home: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._result = result
+        self._window = parent
+        self.path: Path | None = None
+        self._missing: tuple[str, Path, OnOpened] | None = None
+        self._is_saved = True
+        self.autosave = Autosave(self, home)
+        self.recovery = RecoveryLine()
+        self.recovery.reopen_wanted.connect(self._reopen)
+        self.save_action = self._action(
+            "Save session", "Ctrl+S", "Save tables, settings and corrections in one file, without the movie.",
+            self.save,
+        )  # fmt: skip
+        self.save_as_action = self._action("Save as …", "Ctrl+Shift+S", "Save into another file.", self.save_as)
+        self.open_action = self._action(
+            "Open session …", "Ctrl+O", "Open a saved session, or the session of an export.", self.ask_open
+        )
+        self.actions_ = [self.save_action, self.save_as_action, self.open_action]
+        result.changed.connect(self._on_changed)
+        result.corrected.connect(self._on_corrected)
+        self._on_changed(result.analysis)
+        QTimer.singleShot(0, partial(self.recovery.offer_newest, home))
+
+    @property
+    def has_unsaved_corrections(self) -> bool:
+        """Whether a new result would lose the user's work."""
+        analysis = self._result.analysis
+        return analysis is not None and bool(analysis.corrections) and not self._is_saved
+
+    def may_replace_result(self) -> bool:
+        """Whether the result may go: the user is asked where its corrections are not saved."""
+        if not self.has_unsaved_corrections:
+            return True
+        name = self._the_analysis.movie.name
+        return ask(self._window, f"The corrections of {name} are not saved. Replace its result?", "Replace")
+
+    def save(self) -> None:
+        """Save where the session was saved before; ask where if it never was."""
+        if self.path is None:
+            self.save_as()
+        else:
+            self.save_to(self.path)
+
+    def save_as(self) -> None:
+        """Ask for a file and save there."""
+        movie = self._the_analysis.movie
+        folder = Path.home() if movie.path is None else movie.path.parent
+        proposed = self.path or folder / f"{movie.name}{SESSION_SUFFIX}"
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save the session", str(proposed), _KINDS)
+        if path:
+            self.save_to(Path(path).with_suffix(SESSION_SUFFIX))
+
+    def save_to(self, path: Path) -> None:
+        """Save into *path*, in place of what is there."""
+        analysis = self._the_analysis
+
+        def save(progress: Progress, should_stop: ShouldStop) -> Path:
+            return save_session(analysis, path, overwrite=True)
+
+        def on_saved(path: Path) -> str:
+            self.path = path
+            self.note_saved(analysis)
+            return written(path)
+
+        self.work_wanted.emit(save, "Saving the session", on_saved)
+
+    def note_saved(self, analysis: Analysis) -> None:
+        """Take note that *analysis* is on disk, in a session or in an export."""
+        if analysis is self._result.analysis:
+            self._is_saved = True
+            self.autosave.forget()
+            self.saved_changed.emit()
+
+    def ask_open(self) -> None:
+        """Ask for a session and open it."""
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open a session", str(Path.home()), _KINDS)
+        if path:
+            self.open(Path(path))
+
+    def open(self, path: Path) -> None:
+        """Open the session in a file or in the folder of an export; where its movie is missing, the user is asked."""
+        self._open(path, on_opened=partial(self._on_opened, path))
+
+    def leave(self) -> None:
+        """Let go when the window closes; works when Qt's half of the object is gone."""
+        self.autosave.leave()
+        self.recovery.leave()
+
+    def _open(self, path: Path, on_opened: OnOpened, **how: Any) -> None:
+        def work(progress: Progress, should_stop: ShouldStop) -> Analysis | str:
+            try:
+                return open_session(path, **how)
+            except MovieNotFoundError as missing:
+                return str(missing)  # an exception that is returned is an error to napari
+
+        def on_done(found: Analysis | str) -> str:
+            if isinstance(found, str):
+                self._missing = found, path, on_opened
+                return found
+            on_opened(found)
+            corrections = len(found.corrections)
+            return f"Session of {found.movie.name} with {counted(corrections, 'correction')}."
+
+        self.work_wanted.emit(work, f"Opening {path.name}", on_done)
+
+    def ask_for_missing_movie(self) -> None:
+        """Ask for the movie of the session that was to be opened, if it is missing, once the work has ended."""
+        if self._missing is not None:
+            missing, path, on_opened = self._missing
+            self._missing = None
+            self._ask_for_movie(missing, path, on_opened)
+
+    def _ask_for_movie(self, missing: str, path: Path, on_opened: OnOpened) -> None:
+        box = QMessageBox(QMessageBox.Icon.Question, TITLE, missing, QMessageBox.StandardButton.Cancel, self._window)
+        box.setInformativeText("The results can be looked at without it; the frames are then empty.")
+        find = box.addButton("Find the movie …", QMessageBox.ButtonRole.AcceptRole)
+        without = box.addButton("Open without it", QMessageBox.ButtonRole.AcceptRole)
+        box.exec()
+        if box.clickedButton() is without:
+            self._open(path, on_opened, without_movie=True)
+        elif box.clickedButton() is find:
+            kinds = " ".join(f"*{suffix}" for suffix in MOVIE_SUFFIXES)
+            movie, _ = QFileDialog.getOpenFileName(
+                self._window, "Where is the movie?", str(path.parent), f"Movies ({kinds});;All files (*)"
+            )
+            if movie:
+                self._open(path, on_opened, movie=Path(movie))
+        box.deleteLater()
+
+    def _on_opened(self, path: Path, analysis: Analysis) -> None:
+        self.opened.emit(analysis)
+        is_of_export = path.is_dir() or path.name == SESSION_FILE  # its tables beside it would not be saved along
+        self.path = None if is_of_export else path
+        self.note_saved(analysis)
+
+    def _reopen(self, orphan: Orphan) -> None:
+        def on_opened(analysis: Analysis) -> None:
+            self.opened.emit(analysis)
+            self.autosave.adopt(orphan)
+
+        self._open(orphan.path, on_opened)
+
+    @property
+    def _the_analysis(self) -> Analysis:
+        analysis = self._result.analysis
+        assert analysis is not None, "there is nothing to save without a result"
+        return analysis
+
+    def _on_changed(self, analysis: Analysis | None) -> None:
+        self.path = None
+        self._take(analysis)
+
+    def _on_corrected(self, analysis: Analysis) -> None:
+        self._take(analysis)
+
+    def _take(self, analysis: Analysis | None) -> None:
+        self._is_saved = analysis is None
+        if analysis is not None:  # one that is taken away stays kept: napari clears its layers when it closes
+            self.autosave.keep(analysis)
+        for action in (self.save_action, self.save_as_action):
+            action.setEnabled(analysis is not None)
+        self.saved_changed.emit()
+
+    def _action(self, text: str, shortcut: str, tooltip: str, on_triggered: Callable[[], None]) -> QAction:
+        action = QAction(text, self._window)
+        action.setShortcut(QKeySequence(shortcut))
+        action.setToolTip(tooltip)
+        action.triggered.connect(lambda: on_triggered())
+        return action
+
+
+class RecoveryLine(QWidget):
+    """One line that offers what an earlier window left behind; hidden while there is nothing to offer."""
+
+    reopen_wanted = Signal(object)
+    """Emitted with the `Orphan`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orphan: Orphan | None = None
+        self._text = QLabel()
+        self._text.setWordWrap(True)
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.reopen_button = QPushButton("Reopen")
+        self.reopen_button.setToolTip("Open what was kept when the last window closed or crashed.")
+        self.discard_button = QPushButton("Discard")
+        self.discard_button.setToolTip("Delete what was kept.")
+        self.reopen_button.clicked.connect(self._reopen)
+        self.discard_button.clicked.connect(self._discard)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 2)
+        layout.addWidget(self._text, stretch=1)
+        layout.addWidget(self.reopen_button)
+        layout.addWidget(self.discard_button)
+        self.hide()
+
+    def offer_newest(self, home: Path) -> None:
+        """Offer the latest result that is left in *home*, if there is one."""
+        self.orphan = newest_orphan(home)
+        if self.orphan is not None:
+            name = self.orphan.path.stem.rpartition("-")[0]
+            self._text.setText(f"Not saved last time: {name}, {duration_text(self.orphan.age_s)} ago.")
+            self.show()
+
+    def leave(self) -> None:
+        """Let other windows offer it; works when Qt's half is gone."""
+        if self.orphan is not None:
+            self.orphan.lock.unlock()
+
+    def _reopen(self) -> None:
+        self.hide()
+        self.reopen_wanted.emit(self.orphan)
+
+    def _discard(self) -> None:
+        self.hide()
+        if self.orphan is not None:
+            self.orphan.discard()
+            self.orphan = None

@@ -1,0 +1,158 @@
+"""Conditions on the columns of a table, as a person types them: ``frames >= 50 and mixing_ratio < 0.3``.
+
+The text is parsed as Python and worked out on whole columns; it is never run, and nothing but names of columns,
+numbers, comparisons, arithmetic, ``and``, ``or``, ``not`` and a few functions is understood.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import operator
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.errors import InputError
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": np.abs, "sqrt": np.sqrt, "log10": np.log10}
+
+_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_OTHER_SPELLINGS = {ast.BitAnd: "'and' in place of '&'", ast.BitOr: "'or' in place of '|'"}
+_EXAMPLE = "frames >= 50 and mixing_ratio < 0.3"
+
+
+def matching_rows(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows of *table* meet *expression*; an unknown number (NaN) meets no comparison.
+
+    Parameters
+    ----------
+    expression : str
+        Empty: all rows.
+    table : DataFrame
+        Its columns are the names that *expression* may use.
+
+    Returns
+    -------
+    array
+        ``(rows,)`` bool.
+
+    Raises
+    ------
+    InputError
+        If the expression is no condition on the columns.
+    """
+    if not expression.strip():
+        return np.ones(len(table), dtype=bool)
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise InputError(_unreadable(expression)) from None
+    try:
+        with np.errstate(all="ignore"):
+            return _rows(tree.body, table)
+    except OverflowError:
+        raise InputError(f"'{expression.strip()}' has a number that is too large.") from None
+
+
+def _condition(node: ast.expr, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return the truth of *node* for every row."""
+    match node:
+        case ast.BoolOp(op=ast.And()):
+            return reduce(operator.and_, [_rows(part, table) for part in node.values])
+        case ast.BoolOp():
+            return reduce(operator.or_, [_rows(part, table) for part in node.values])
+        case ast.UnaryOp(op=ast.Not()):
+            return ~_condition(node.operand, table)
+        case ast.Compare():
+            return _comparison(node, table)
+    truth = np.asarray(_value(node, table))
+    if truth.dtype != bool:
+        raise InputError(f"'{ast.unparse(node)}' is no condition; compare it with something, as in '{_EXAMPLE}'.")
+    return truth
+
+
+def _comparison(node: ast.Compare, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return the truth of a comparison, which may be a chain such as ``0.3 < mixing_ratio < 0.7``."""
+    values = [_value(part, table) for part in (node.left, *node.comparators)]
+    met = np.ones(len(table), dtype=bool)
+    for compared, left, right in zip(node.ops, values, values[1:], strict=False):
+        if type(compared) not in _COMPARISONS:
+            raise InputError(f"'{ast.unparse(node)}' is not understood; compare with <, <=, >, >=, == or !=.")
+        if _is_text(left) != _is_text(right):
+            raise InputError(f"'{ast.unparse(node)}' compares a number with text; two of a kind were expected.")
+        met = met & np.asarray(_COMPARISONS[type(compared)](left, right), dtype=bool)
+    return met
+
+
+def _value(node: ast.expr, table: pd.DataFrame) -> Any:
+    """Return the value of *node*: an array over the rows, a number or a text."""
+    match node:
+        case ast.Name(id=name):
+            return _column(name, table)
+        case ast.Constant(value=bool() | int() | float() | str() as value):
+            return value
+        case ast.UnaryOp(op=ast.USub()):
+            return -1 * _number(node.operand, table)
+        case ast.BinOp(op=op) if type(op) in _ARITHMETIC:
+            left, right = (np.asarray(_number(part, table), dtype=float) for part in (node.left, node.right))
+            return _ARITHMETIC[type(op)](left, right)
+        case ast.BinOp(op=op) if type(op) in _OTHER_SPELLINGS:
+            raise InputError(f"Write {_OTHER_SPELLINGS[type(op)]} in '{ast.unparse(node)}'.")
+        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in FUNCTIONS:
+            return FUNCTIONS[name](_number(argument, table))
+        case ast.BoolOp() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            return _condition(node, table)
+    raise InputError(f"'{ast.unparse(node)}' is not understood; conditions look like '{_EXAMPLE}'.")
+
+
+def _number(node: ast.expr, table: pd.DataFrame) -> Any:
+    value = _value(node, table)
+    if _is_text(value):
+        raise InputError(f"'{ast.unparse(node)}' is text; a number was expected.")
+    return value
+
+
+def _column(name: str, table: pd.DataFrame) -> NDArray[Any]:
+    if name in table:
+        values = table[name]
+        # pandas' own text compares with its missing values as numpy's does not
+        return values.to_numpy(dtype=object) if values.dtype == "str" else values.to_numpy()
+    known = [str(column) for column in table]
+    close = [column for column in known if column.startswith(name)] or difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
+    raise InputError(f"There is no column '{name}'; {meant}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or getattr(value, "dtype", None) == np.dtype(object)
+
+
+def _rows(node: ast.expr, table: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.broadcast_to(_condition(node, table), len(table))
+
+
+def _unreadable(expression: str) -> str:
+    """Say what is wrong with a text that is no Python."""
+    text = expression.strip()
+    if "=" in text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
+        return f"'{text}' has a single '='; write '==' for 'equals'."
+    return f"'{text}' cannot be read; conditions look like '{_EXAMPLE}'."

@@ -1,0 +1,41 @@
+"""The colours that the plots take from napari's theme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qtpy.QtGui import QColor
+
+FBM_HEX, CTRW_HEX = "#2fbf5b", "#c07cff"
+"""Colours of the two parts of the motion in plots, on dark and light ground."""
+_DARKER_PERCENT = 150
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours as hex."""
+
+    foreground: str = "#f0f1f2"
+    background: str = "#262930"
+    highlight: str = "#007acc"
+
+    def readable(self, rgb: ArrayLike) -> QColor:
+        """Return sRGB in 0..1, which is light, as a colour that stands out from the background."""
+        colour = QColor.fromRgbF(*np.asarray(rgb, dtype=float).tolist())
+        return colour.darker(_DARKER_PERCENT) if QColor(self.background).lightnessF() > 0.5 else colour
+
+    @property
+    def faint(self) -> str:
+        """Between foreground and background, for what steps back."""
+        front, back = QColor(self.foreground), QColor(self.background)
+        mixed = (round(0.45 * a + 0.55 * b) for a, b in zip(front.getRgb()[:3], back.getRgb()[:3], strict=True))
+        return "#{:02x}{:02x}{:02x}".format(*mixed)
+
+
+def with_alpha(colour: str, alpha: int) -> QColor:
+    """Return a hex colour with an opacity of 0 to 255."""
+    pale = QColor(colour)
+    pale.setAlpha(alpha)
+    return pale

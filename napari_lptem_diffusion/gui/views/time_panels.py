@@ -1,0 +1,184 @@
+"""What the plots against time share: the axis of frames, a cursor at the frame in view, clicks, and a read-out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyqtgraph as pg
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QResizeEvent
+
+from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.axes import GivingLabel, SecondsAxis
+from napari_lptem_diffusion.gui.views.theme import Theme
+
+_LEAST_FRAMES_IN_VIEW = 8
+_AXIS_WIDTH_EM = 3.2
+_MARGINS_PX = 16
+
+
+class TimePanels(pg.GraphicsLayoutWidget):
+    """Panels over one axis of frames; a click shows that frame, the cursor can be dragged, the wheel zooms.
+
+    A double click shows the whole movie again. Subclasses add panels with `add_panel`, draw what is in view in
+    `draw`, and say in `read_out` what the curves are at a frame.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__()
+        self.selection = selection
+        self.theme = Theme()
+        self.panels: list[pg.PlotItem] = []
+        self.cursors: list[pg.InfiniteLine] = []
+        self.changes: dict[int, list[pg.InfiniteLine]] = {}
+        self._last_frame = 1
+        self._movie: tuple[int, float | None] | None = None
+        self._seconds = SecondsAxis()
+        self._said = GivingLabel(justify="left")
+        self.addItem(self._said, row=0, col=0)
+        self.ci.layout.setContentsMargins(2, 0, 8, 3)
+        self.ci.layout.setVerticalSpacing(2)
+        self._hovered: int | None = None
+        self.scene().sigMouseClicked.connect(self._on_click)
+        self.scene().sigMouseMoved.connect(self._on_hover)
+        selection.frame_changed.connect(self._on_frame)
+
+    @property
+    def said(self) -> str:
+        """What the line over the panels says."""
+        return str(self._said.text)
+
+    def read_out(self, frame: int, short: bool = False) -> str:
+        """Return what the curves are at *frame*, as rich text; *short*: where there is little room."""
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        """Draw the curves between the `frames_in_view`."""
+        raise NotImplementedError
+
+    @property
+    def frames_in_view(self) -> tuple[float, float]:
+        """The ends of the axis of frames."""
+        first, last = self.panels[0].vb.viewRange()[0]
+        return first, last
+
+    def add_panel(self, limits: tuple[float, float] | None, stretch: int = 1) -> pg.PlotItem:
+        """Add a panel below the others, with a cursor; *limits* None: as high as its curves."""
+        first = not self.panels
+        panel = self.addPlot(row=len(self.panels) + 1, col=0, axisItems={"top": self._seconds} if first else None)
+        self.ci.layout.setRowStretchFactor(len(self.panels) + 1, stretch)
+        panel.setMenuEnabled(False)
+        panel.hideButtons()
+        panel.setMouseEnabled(x=True, y=False)
+        panel.showGrid(y=True, alpha=0.15)
+        panel.getAxis("left").setWidth(round(_AXIS_WIDTH_EM * self.fontMetrics().height()))
+        if limits is not None:
+            panel.setYRange(*limits, padding=0.12)
+        if first:
+            panel.showAxis("top", False)
+            panel.vb.sigXRangeChanged.connect(lambda *_: self.draw())
+        else:
+            self.panels[-1].getAxis("bottom").setStyle(showValues=False)
+            panel.setXLink(self.panels[0])
+        cursor = pg.InfiniteLine(0, movable=True)
+        cursor.setZValue(10)
+        cursor.sigDragged.connect(lambda line: self.selection.show_frame(round(line.value())))
+        panel.addItem(cursor, ignoreBounds=True)
+        self.panels.append(panel)
+        self.cursors.append(cursor)
+        return panel
+
+    def set_movie(self, frames: int, frame_interval_s: float | None) -> None:
+        """Span the axis over a movie of so many frames; with an interval, seconds are written above."""
+        if (frames, frame_interval_s) == self._movie:
+            return  # as after a correction: what the user looks at stays in view
+        self._movie = (frames, frame_interval_s)
+        self._last_frame = max(frames - 1, 1)
+        self._seconds.frame_interval_s = frame_interval_s or 1.0
+        self.panels[0].showAxis("top", frame_interval_s is not None)
+        for panel, cursor in zip(self.panels, self.cursors, strict=True):
+            slack = 0.02 * self._last_frame + 0.5
+            panel.setLimits(
+                xMin=-slack, xMax=self._last_frame + slack, minXRange=min(_LEAST_FRAMES_IN_VIEW, self._last_frame)
+            )
+            cursor.setBounds((0, self._last_frame))
+        self.show_all_frames()
+
+    def show_all_frames(self) -> None:
+        """Show the whole movie."""
+        self.panels[0].setXRange(0, self._last_frame, padding=0.02)
+
+    def show_changes(self, frames: Iterable[int]) -> None:
+        """Draw a line before each of the *frames* from which a rod moves otherwise."""
+        for panel, line in ((line.getViewBox(), line) for lines in self.changes.values() for line in lines):
+            panel.removeItem(line)
+        pen = pg.mkPen(self.theme.foreground, style=Qt.PenStyle.DashLine)
+        self.changes = {frame: [pg.InfiniteLine(frame - 0.5, pen=pen) for _ in self.panels] for frame in frames}
+        for lines in self.changes.values():
+            for panel, line in zip(self.panels, lines, strict=True):
+                panel.addItem(line, ignoreBounds=True)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of napari's theme."""
+        self.theme = theme
+        self.setBackground(theme.background)
+        for panel, cursor in zip(self.panels, self.cursors, strict=True):
+            for side in ("left", "bottom", "top"):
+                panel.getAxis(side).setPen(theme.foreground)
+                panel.getAxis(side).setTextPen(theme.foreground)
+            cursor.setPen(pg.mkPen(theme.highlight, width=2))
+            cursor.setHoverPen(pg.mkPen(theme.highlight, width=4))
+        self.panels[-1].setLabel("bottom", "frame", color=theme.foreground)
+        self.say()
+
+    def say(self) -> None:
+        """Write what the curves are under the pointer, or else at the frame in view."""
+        frame = self.selection.frame if self._hovered is None else self._hovered
+        full, short = self.read_out(frame), self.read_out(frame, short=True)
+        self._said.show_text(full, self.theme.foreground, short, self.width() - _MARGINS_PX)
+
+    def place(self, frame: int) -> str:
+        """Return "frame 12", with its time if that is known."""
+        seconds = f" ({frame * self._seconds.frame_interval_s:.4g} s)" if self._seconds.isVisible() else ""
+        return f"frame {frame}{seconds}"
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say as much as there is room for."""
+        super().resizeEvent(event)
+        if event is not None:  # which it is while pyqtgraph builds the view
+            self.say()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Read out the frame in view again."""
+        super().leaveEvent(event)
+        self._hovered = None
+        self.say()
+
+    def _on_frame(self, frame: int) -> None:
+        for cursor in self.cursors:
+            cursor.setValue(frame)
+        if self._hovered is None:
+            self.say()
+
+    def _frame_at(self, scene: QPointF) -> int | None:
+        """Return the frame at a place of the scene, if that is on a panel and within the movie."""
+        if not any(panel.vb.sceneBoundingRect().contains(scene) for panel in self.panels):
+            return None
+        frame = round(self.panels[0].vb.mapSceneToView(scene).x())
+        return frame if 0 <= frame <= self._last_frame else None
+
+    def _on_click(self, click: Any) -> None:
+        if click.button() != Qt.MouseButton.LeftButton:
+            return
+        frame = self._frame_at(click.scenePos())
+        if click.double():
+            self.show_all_frames()
+        elif frame is not None:
+            self.selection.show_frame(frame)
+
+    def _on_hover(self, scene: QPointF) -> None:
+        hovered = self._frame_at(scene)
+        if hovered != self._hovered:
+            self._hovered = hovered
+            self.say()

@@ -1,0 +1,112 @@
+"""Mixing ratio and exponents of the selected rod against time, with their intervals and change points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pyqtgraph as pg
+from qtpy.QtGui import QPainterPath
+from qtpy.QtWidgets import QGraphicsPathItem
+
+from napari_lptem_diffusion.export.palette import SCALES
+from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.columns import UNKNOWN
+from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
+from napari_lptem_diffusion.gui.views.theme import CTRW_HEX, FBM_HEX, Theme, with_alpha
+from napari_lptem_diffusion.gui.views.time_panels import TimePanels
+
+_WIDE_ALPHA, _NARROW_ALPHA = 45, 85
+_ENDS = (("_low", "_high"), ("_q25", "_q75"))
+_TITLES = {"mixing_ratio": "mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW"}
+_SHORT_TITLES = {**_TITLES, "mixing_ratio": "mixing"}
+
+
+class TimePlot(TimePanels):
+    """Two panels: mixing ratio, and both exponents."""
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection)
+        self._motion = pd.DataFrame()
+        self.bands = {(name, ends): QGraphicsPathItem() for name in SCALES for ends in _ENDS}
+        self.curves = {name: QGraphicsPathItem() for name in SCALES}
+        mixing, exponents = self.add_panel((0, 1)), self.add_panel((0, 2))
+        self._panel_of = {"mixing_ratio": mixing, "alpha_fbm": exponents, "alpha_ctrw": exponents}
+        for panel, ticks in ((mixing, (0, 0.5, 1)), (exponents, (0, 1, 2))):
+            panel.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
+        # Bands first: curves lie on top of all of them.
+        for (name, _), band in self.bands.items():
+            self._panel_of[name].addItem(band, ignoreBounds=True)
+        for name, curve in self.curves.items():
+            self._panel_of[name].addItem(curve, ignoreBounds=True)
+        self.setToolTip(
+            "Light bands: central 90 % intervals, darker ones 50 %. Dashed lines: change points, with the probability "
+            "that the motion changes within one displacement of there.\n"
+            "Click: go to that frame. Wheel and drag: zoom and move in time; double click: the whole movie."
+        )
+        self.set_theme(self.theme)
+
+    def show_motion(self, motion: pd.DataFrame, change_frames: Iterable[int]) -> None:
+        """Draw a rod's rows of ``motion.frames`` and the frames from which its motion is another."""
+        self._motion = motion.set_index("frame", drop=False)
+        self.draw()
+        self.show_changes(change_frames)
+        self.say()
+
+    def draw(self) -> None:
+        """Draw the frames in view."""
+        if self._motion.empty:
+            for item in (*self.bands.values(), *self.curves.values()):
+                item.setPath(QPainterPath())
+            return
+        motion = {name: self._motion[name].to_numpy() for name in self._motion}
+        bins = FrameBins.of(motion["frame"], *self.frames_in_view)
+        for (name, (low, high)), band in self.bands.items():
+            band.setPath(bins.band(motion[name + low], motion[name + high]))
+        for name, curve in self.curves.items():
+            curve.setPath(bins.curve(motion[name]))
+
+    def read_out(self, frame: int, short: bool = False) -> str:
+        """Return the values of the rod at *frame*, with their 90 % intervals if there is room."""
+        if frame not in self._motion.index:
+            return self.place(frame) + ("" if self._motion.empty else ": the rod is not seen")
+        said = [f"<b>{f'frame {frame}' if short else self.place(frame)}</b>"]
+        for name, title in (_SHORT_TITLES if short else _TITLES).items():
+            value, low, high = (float(self._motion[name + end][frame]) for end in ("", "_low", "_high"))
+            text = UNKNOWN if np.isnan(value) else f"{value:.2f}{'' if short else f' ({low:.2f}–{high:.2f})'}"
+            said.append(f"<span style='color:{self._colour(name)}'>{title}</span> {text}")
+        return " &nbsp; ".join(said)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of napari's theme."""
+        super().set_theme(theme)
+        for (name, ends), band in self.bands.items():
+            band.setPen(pg.mkPen(None))
+            alpha = _WIDE_ALPHA if ends[0] == "_low" else _NARROW_ALPHA
+            band.setBrush(pg.mkBrush(with_alpha(self._colour(name), alpha)))
+        for name, curve in self.curves.items():
+            curve.setPen(pg.mkPen(self._colour(name), width=2))
+        mixing, exponents = self.panels
+        mixing.setLabel("left", "mixing", color=theme.foreground)
+        words = [
+            f"<span style='color:{self._colour(name)}'>{_TITLES[name]}</span>" for name in ("alpha_fbm", "alpha_ctrw")
+        ]
+        exponents.getAxis("left").setLabel("<br>".join(words))
+        self.show_changes(list(self.changes))
+
+    def _colour(self, name: str) -> str:
+        return {"alpha_fbm": FBM_HEX, "alpha_ctrw": CTRW_HEX}.get(name, self.theme.foreground)
+
+    def show_changes(self, frames: Iterable[int]) -> None:
+        """Draw change points, with their probability in the upper panel."""
+        super().show_changes(frames)
+        for frame, (line, _) in self.changes.items():
+            if frame in self._motion.index:
+                self._write_probability(line, float(self._motion["change_probability"][frame]))
+
+    def _write_probability(self, line: pg.InfiniteLine, probability: float) -> None:
+        """Write the probability of a change beside the top of its line; the line keeps it alive."""
+        beside = [(0, 0.5), (0, 0.5)]
+        line.label = pg.InfLineLabel(line, f"{probability:.0%}", position=0.9, anchors=beside)
+        line.label.setColor(self.theme.foreground)

@@ -1,0 +1,104 @@
+"""What is seen of a result is chosen by one click each and kept over corrections and new results."""
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from qtpy.QtWidgets import QCheckBox
+
+from napari_lptem_diffusion.gui.canvas import Canvas
+from napari_lptem_diffusion.gui.layers import movie_layer
+from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.look_panel import LookPanel
+from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.judge import judge_tracks
+from tests.analysis_factory import GAP_FRAMES, GAP_PARTICLE, make_analysis
+
+
+@pytest.fixture
+def panel(qtbot):
+    panel = LookPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+def test_every_button_changes_its_part_of_the_look(panel):
+    looks = []
+    panel.changed.connect(looks.append)
+    boxes = {box.text(): box for box in panel.findChildren(QCheckBox)}
+    for name, action in panel.toggles.items():
+        before = getattr(panel.look, name)
+        boxes[action.text()].click()
+        assert getattr(looks[-1], name) is not before
+        assert action.toolTip()
+    for button in panel.quantity_buttons.buttons():
+        button.click()
+    assert looks[-1].quantity == "particle"
+    panel.tail_slider.setValue(panel.tail_slider.maximum())
+    assert looks[-1].tail_frames == 5000
+    assert all(getattr(looks[-1], name) is not getattr(Look(), name) for name in panel.toggles)
+
+
+def tracked(viewer):
+    return set(viewer.layers["tracks"].data[:, 0])
+
+
+def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
+    analysis = make_analysis()
+    image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
+    selection = Selection()
+    canvas = Canvas(viewer, selection)
+    panel.changed.connect(canvas.set_look)
+    canvas.show_movie(image, [image])
+    canvas.show_result(image, analysis)
+    layers = list(viewer.layers)
+
+    selection.show_only(frozenset({0, 1}))
+    assert tracked(viewer) == {0, 1}
+    panel.toggles["only_filtered"].trigger()
+    assert tracked(viewer) == {0, 1, 2, 3, 4}
+    selection.select(2)
+    panel.toggles["only_selected"].trigger()
+    assert tracked(viewer) == {2}
+    selection.toggle(3)
+    assert tracked(viewer) == {2, 3}
+    panel.toggles["movie"].trigger()
+    assert not image.visible
+
+    canvas.show_result(image, make_analysis(seed=1))
+    assert list(viewer.layers) == layers
+    assert tracked(viewer) == {2, 3}
+    assert not image.visible
+    by_mixing_ratio = viewer.layers["tracks"].track_colors.copy()
+    panel.quantity_buttons.buttons()[-1].click()
+    assert not np.allclose(viewer.layers["tracks"].track_colors, by_mixing_ratio)
+    panel.tail_slider.setValue(0)
+    assert not viewer.layers["tracks"].display_tail
+    panel.toggles["only_selected"].trigger()
+    panel.toggles["only_filtered"].trigger()
+    selection.show_only(frozenset())
+    panel.tail_slider.setValue(3)
+    assert not viewer.layers["tracks"].display_tail
+    selection.show_only(None)
+    assert viewer.layers["tracks"].display_tail
+
+    selection.select(GAP_PARTICLE)
+    selection.show_frame(GAP_FRAMES[0])
+    selection.centre()
+    assert selection.frame == GAP_FRAMES[0] - 1
+    rod = make_analysis(seed=1).tracks.query("particle == @GAP_PARTICLE and frame == @selection.frame").iloc[0]
+    assert np.allclose(viewer.scene.camera.center[-2:], (2 * rod["y"], 2 * rod["x"]))
+    canvas.disconnect()
+    assert "lptem_diffusion" not in viewer.canvas.overlays
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tracks_of_another_tool_are_shown_without_sizes(viewer, tmp_path):
+    make_analysis().tracks[["particle", "frame", "x", "y"]].to_csv(tmp_path / "tracks.csv", index=False)
+    analysis = judge_tracks(tmp_path / "tracks.csv")
+    image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
+    canvas = Canvas(viewer, Selection())
+    canvas.show_movie(image, [image])
+    canvas.show_result(image, analysis)
+    assert {layer.name for layer in viewer.layers} == {"tracks.csv", "tracks"}
+    assert viewer.screenshot(canvas_only=True, flash=False).any()
+    canvas.disconnect()

@@ -1,0 +1,173 @@
+"""What is painted over the canvas: read from the pixels, and the rules by which labels are placed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from qtpy.QtGui import QColor, QFont
+
+from napari_lptem_diffusion.gui.draft import Draft
+from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.painting.labels import place_plates
+from napari_lptem_diffusion.gui.painting.overlay import View, painted
+from napari_lptem_diffusion.gui.painting.picture import Picture
+from napari_lptem_diffusion.gui.painting.plates import Theme
+from napari_lptem_diffusion.gui.scene import Scene
+from tests.analysis_factory import SHAPE_YX, SWITCH_FRAME, SWITCHING_PARTICLE, make_analysis
+
+ANALYSIS = make_analysis()
+SCENE = Scene.of(ANALYSIS)
+ZOOM = 3.0
+NM_PER_PX = 2.0
+AREA = (0.0, 0.0, 600.0, 400.0)
+# 3 px of the canvas for each px of the movie, which measures 2 nm.
+VIEW = View(ZOOM * SHAPE_YX[1], ZOOM * SHAPE_YX[0], np.eye(2) * ZOOM / NM_PER_PX, np.zeros(2))
+NOTHING = Look(outlines=False, numbers=False, changes=False, legend=False)
+
+
+@pytest.fixture
+def picture(qapp):
+    return Picture(
+        scene=SCENE,
+        look=NOTHING,
+        frame=45,
+        selected=(),
+        wanted=None,
+        shape=SHAPE_YX,
+        pixel_size=(NM_PER_PX, NM_PER_PX),
+        origin=(0.0, 0.0),
+        draft=None,
+        time="",
+        hint="",
+        theme=Theme(QColor("white"), QColor("black"), QFont()),
+    )
+
+
+def pixels(picture, **changed):
+    return painted(dataclasses.replace(picture, **changed).paint, VIEW)
+
+
+def at(image, x, y, reach=2):
+    """The pixels around (x, y) px of the movie."""
+    x, y = round(ZOOM * x), round(ZOOM * y)
+    return image[y - reach : y + reach + 1, x - reach : x + reach + 1]
+
+
+def rod(particle, frame=45):
+    return ANALYSIS.tracks.query("particle == @particle and frame == @frame").iloc[0]
+
+
+def test_nothing_wanted_paints_nothing(picture):
+    assert not pixels(picture).any()
+    assert not pixels(picture, scene=None, look=Look()).any()
+
+
+def test_outlines_lie_around_the_rods_in_the_colour_of_their_value(picture):
+    image = pixels(picture, look=Look(outlines=True, numbers=False, changes=False, legend=False))
+    for particle, is_blue in ((0, True), (2, False)):
+        here = rod(particle)
+        across = np.deg2rad(here["angle_deg"] + 90)
+        side = here["x"] + here["width"] / 2 * np.cos(across), here["y"] + here["width"] / 2 * np.sin(across)
+        red, _, blue, opacity = at(image, *side).reshape(-1, 4).max(axis=0).astype(int)
+        assert opacity == 255
+        assert (blue > red) == is_blue
+        assert not at(image, here["x"], here["y"]).any()
+
+
+def test_only_the_wanted_particles_are_painted(picture):
+    look = Look(changes=False, legend=False)
+    image = pixels(picture, look=look, wanted=frozenset({2}))
+    assert at(image, rod(2)["x"], rod(2)["y"], reach=60).any()
+    assert not at(image, rod(0)["x"], rod(0)["y"], reach=60).any()
+
+
+def test_a_change_is_marked_as_long_as_the_tail_is_seen(picture):
+    place = rod(SWITCHING_PARTICLE, SWITCH_FRAME)[["x", "y"]]
+    look = dataclasses.replace(NOTHING, changes=True, tail_frames=20)
+    seen = [at(pixels(picture, look=look, frame=frame), *place).any() for frame in (29, 30, 50, 51)]
+    assert seen == [False, True, True, False]
+
+
+def test_a_selected_rod_has_a_ring(picture):
+    here = rod(2)
+    ring = pixels(picture, selected=(2,))
+    radius_px = (here["length"] / 2) * ZOOM + 5
+    y, x = np.nonzero(ring[..., 3] == 255)
+    distance = np.hypot(x - ZOOM * here["x"], y - ZOOM * here["y"])
+    assert len(distance) > 100
+    assert np.abs(distance - radius_px).max() < 4
+
+
+def test_pale_others_leave_the_selected_rod_as_it_is(picture):
+    look = Look(numbers=False, changes=False, legend=False)
+    full = pixels(picture, look=look, selected=(2,)).astype(int)
+    pale = pixels(picture, look=dataclasses.replace(look, others_pale=True), selected=(2,)).astype(int)
+    assert np.array_equal(at(full, rod(2)["x"], rod(2)["y"], 40), at(pale, rod(2)["x"], rod(2)["y"], 40))
+    assert at(pale, rod(0)["x"], rod(0)["y"], 40).sum() < 0.6 * at(full, rod(0)["x"], rod(0)["y"], 40).sum()
+
+
+def test_rods_without_sizes_are_points(picture):
+    bare = Scene(SCENE.rods.drop(columns=["angle_deg", "length", "width"]), SCENE.detections, SCENE.changes, {})
+    image = pixels(picture, scene=bare, look=Look(axes=True, loose=True, legend=False), selected=(1,))
+    assert at(image, rod(0)["x"], rod(0)["y"], reach=8).any()
+
+
+def test_thousands_of_rods_are_lines(picture):
+    many = SCENE.rods[SCENE.rods["frame"] == 45]
+    many = many.loc[many.index.repeat(400)].assign(particle=np.arange(2000))
+    image = pixels(picture, scene=dataclasses.replace(SCENE, rods=many), look=Look(legend=False, numbers=False))
+    assert at(image, rod(0)["x"], rod(0)["y"]).any()
+
+
+def test_draft_time_hint_and_legend_are_seen(picture):
+    draft = Draft(100, 80, 0, 30, 12)
+    image = pixels(picture, draft=draft)
+    for x, y in (*draft.tips, *draft.sides):
+        red, green, blue, _ = at(image, x, y, 0).ravel()
+        assert red > green > blue  # yellow
+    assert pixels(picture, time="t = 1 s")[:40, :80].any()
+    assert pixels(picture, hint="Esc: give up")[-40:, :80].any()
+    assert pixels(picture, look=dataclasses.replace(NOTHING, legend=True))[:80, -80:].any()
+
+
+def test_screens_of_high_resolution_get_more_pixels(picture):
+    image = painted(dataclasses.replace(picture, look=Look()).paint, VIEW, pixel_scale=2.0)
+    assert image.shape == (2 * VIEW.height, 2 * VIEW.width, 4)
+    assert image[round(VIEW.height) :].any()
+
+
+boxes = st.integers(1, 12).flatmap(
+    lambda count: hnp.arrays(float, (count, 2), elements=st.floats(-20, 620)).map(
+        lambda corner: np.column_stack([corner, corner + 25])
+    )
+)
+
+
+@given(boxes, st.integers(0, 2))
+def test_labels_stay_in_the_picture_and_clear_of_one_another(around, must_count):
+    must = list(range(min(must_count, len(around))))
+    sizes = np.tile((50.0, 18.0), (len(around), 1))
+    legend = (500.0, 0.0, 600.0, 80.0)
+    placed = place_plates(around, sizes, AREA, must, [legend])
+    assert set(must) <= set(placed)
+    plates = {index: (x, y, x + 50, y + 18) for index, (x, y) in placed.items()}
+    for index, plate in plates.items():
+        assert plate[0] >= 0
+        assert plate[1] >= 0
+        assert plate[2] <= 600
+        assert plate[3] <= 400
+        others = [legend, *(other for number, other in plates.items() if number < index)]
+        if index not in must:
+            assert not any(_overlap(plate, other) for other in others)
+
+
+def _overlap(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def test_a_lone_label_is_beside_its_rod():
+    placed = place_plates(np.array([(100.0, 100, 130, 140)]), np.array([(50.0, 18.0)]), AREA, [])
+    assert placed == {0: (130.0, 82.0)}
