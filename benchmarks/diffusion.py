@@ -59,12 +59,15 @@ def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
         "Known: the localization error is told to the network and to the limit. Width: of the 90 % interval, over that"
     )
     print("of the exact posterior of somebody who knows that the track is pure FBM with alpha below 1.")
-    print("The limit for an unknown error is the least on average over errors; at one of them a guess may be better.\n")
+    print(
+        "The limit for an unknown error is the least on average over errors; at one of them a guess may be better, and the"
+    )
+    print("interval of the exact posterior may cover less.\n")
     print(
         "| frames | error/step | known: network | limit | ratio | width | covers | unknown: network | limit | ratio | "
-        "covers | TA-MSD | m > .8 |"
+        "covers | limit covers | TA-MSD | m > .8 |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|" + "---|" * 14)
     for frames in (50, 100, 300):
         for sigma in (0.0, 0.3, 1.0):
             alpha = rng.uniform(0.1, 1, count)
@@ -81,6 +84,8 @@ def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
                     columns.append(f"{width:.2f}")
                     pure = (found["mixing_ratio"] > 0.8).mean()
                 columns.append(f"{_covers(found, 'alpha_fbm', alpha):.0%}")
+            exact = (quantiles(posterior, 0.05) <= alpha) & (alpha <= quantiles(posterior, 0.95))
+            columns.append(f"{exact.mean():.0%}")  # of the last of the two, for which the error is not known
             row = " | ".join([str(frames), str(sigma), *columns, f"{_error(fits, alpha):.3f}", f"{pure:.0%}"])
             print(f"| {row} |")
 

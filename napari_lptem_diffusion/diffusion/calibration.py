@@ -6,6 +6,8 @@ on the localization error and is chosen so that the central 90 % interval holds 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,9 @@ TRIED = torch.linspace(-0.7, 0.7, 29).exp()
 POSITIONS_AT_ONCE = 16_000
 FRAMES_LOOKED_AT = 20
 FEWEST_CASES = 100
+UNTOLD_ERROR = (0.2, 1.0)
+"""Localization errors of the tracks on which the temperatures for an error that is not known are measured, in steps or
+jumps: on those of the training, of which most have hardly any, intervals come out that fail where an error matters."""
 VISIBLE = 0.2
 """An output about a part counts where the network itself gives the part at least this share of the motion, ..."""
 PURE = 0.05
@@ -44,17 +49,23 @@ def temperatures(network: DilatedNetwork, moved: Moves) -> Tensor:
 def calibrate(
     network: DilatedNetwork, population: Population, generator: torch.Generator, tracks: int = 3000
 ) -> Tensor:
-    """Measure the temperatures of a network on *tracks* mixtures of each length of the population.
+    """Measure the temperatures of a network.
+
+    At each length on *tracks* mixtures of the population whose localization error is told, and on a third as many
+    whose error is not.
 
     Returns
     -------
     Tensor
         ``(outputs, lengths, 1 + errors)``, first those for an error that is not known.
     """
+    told = replace(population, error_unknown=0.0)
+    untold = replace(population, error_unknown=1.0, error=UNTOLD_ERROR)
     places = []
     for steps in CALIBRATED_STEPS:
         batch = min(tracks, POSITIONS_AT_ONCE // steps)
-        parts = [_cases(network, batch, steps, population, generator) for _ in range(-(-tracks // batch))]
+        drawn = [told] * -(-tracks // batch) + [untold] * -(-tracks // (3 * batch))
+        parts = [_cases(network, batch, steps, one, generator) for one in drawn]
         by_output = zip(*parts, strict=True)
         places.append(torch.stack([_best(*map(torch.cat, zip(*cases, strict=True))) for cases in by_output]))
     return torch.stack(places, dim=1)
