@@ -59,10 +59,8 @@ def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
         "Known: the localization error is told to the network and to the limit. Width: of the 90 % interval, over that"
     )
     print("of the exact posterior of somebody who knows that the track is pure FBM with alpha below 1.")
-    print(
-        "The limit for an unknown error is the least on average over errors; at one of them a guess may be better, and the"
-    )
-    print("interval of the exact posterior may cover less.\n")
+    print("The limit for an unknown error is the least on average over errors; at one of them a guess may be better,")
+    print("and the interval of the exact posterior may cover less.\n")
     print(
         "| frames | error/step | known: network | limit | ratio | width | covers | unknown: network | limit | ratio | "
         "covers | limit covers | TA-MSD | m > .8 |"
