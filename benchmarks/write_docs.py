@@ -18,6 +18,7 @@ TITLES = {
     "diffusion": "Motion",
     "throughput": "Throughput",
     "interactions": "Interactions",
+    "superposed": "Superposed motion",
 }
 
 
@@ -30,7 +31,7 @@ def main() -> None:
         script = f"benchmarks/{name}.py"
         print(f"running {script} ...", flush=True)
         run = subprocess.run([sys.executable, ROOT / script, *options], check=True, stdout=subprocess.PIPE, text=True)
-        flags = "".join(f" {option}" for option in options if option.startswith("--"))
+        flags = "".join(" PATH" if Path(option).exists() else f" {option}" for option in options)
         heading = f"# {TITLES[name]}\n\nWritten by `python benchmarks/write_docs.py {name}{flags}` ({machine})."
         text = f"{heading}\n\n{run.stdout.strip()}\n"
         (ROOT / "docs" / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The network beside the exact posterior of superposed FBM + CTRW: python benchmarks/superposed_limit.py [--tracks N].
+"""The network beside the exact posterior of superposed FBM + CTRW: python benchmarks/superposed.py [--tracks N].
 
 The posterior knows everything about how the tracks are made but their numbers: a uniform mixing ratio; exponents
 uniform on (0.1, 1); Pareto waits of at least a frame, Gaussian jumps; the localization error. It is sampled, which
@@ -26,11 +26,13 @@ SWEEPS = {50: 800, 300: 240}
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tracks", type=int, default=40, help="tracks a line")
+    parser.add_argument("--tracks", type=int, default=16, help="tracks a line")
     parser.add_argument("--weights", type=Path, default=BUNDLED_WEIGHTS)
     arguments = parser.parse_args()
     print("\n### FBM + CTRW superposed: the track's mixing ratio beside its exact posterior, mean absolute errors\n")
-    print("Sampling error: mean absolute difference between the medians of the two halves of the samples.\n")
+    print(
+        f"{arguments.tracks} tracks a line. Sampling error: mean absolute difference between the medians of the two halves of the samples.\n"
+    )
     print("| frames | error/step | network | posterior | ratio | sampling error | alpha_fbm: network | posterior |")
     print("|---|---|---|---|---|---|---|---|")
     rng = np.random.default_rng(20_27)
