@@ -61,6 +61,9 @@ class Analysis:
         Particles that the user marked as stuck or as dirt.
     uncorrected : Analysis or None
         What it was before the first correction; None if there is none.
+    px_stands_for_nm : float or None
+        Of tracks that came in nm or µm: positions were divided by it, so that it is the pixel size for good. None:
+        positions were measured in px.
     """
 
     movie: Movie
@@ -73,6 +76,7 @@ class Analysis:
     corrections: tuple[Correction, ...] = ()
     marked: pd.DataFrame = field(default_factory=nothing_marked)
     uncorrected: Analysis | None = None
+    px_stands_for_nm: float | None = None
 
     def labels(self, frame: int) -> NDArray[np.int32]:
         """Return the (y, x) label image of *frame*: 0 = background, particle + 1 on each rod."""

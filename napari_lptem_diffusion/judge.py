@@ -65,7 +65,8 @@ def judge_tracks(
     detections = found.table.drop(columns="particle").sort_values(["frame", "y", "x"], ignore_index=True)
     if "localization_error" not in found.table and settings.diffusion.localization_error_px is None:
         found = replace(found, notes=(*found.notes, _NO_ERROR))
-    return Analysis(_empty_movie(path, found), settings, {}, detections, found.table, motion, laps)
+    movie, stands_for = _empty_movie(path, found), found.px_stands_for_nm
+    return Analysis(movie, settings, {}, detections, found.table, motion, laps, px_stands_for_nm=stands_for)
 
 
 def _empty_movie(path: Path, found: TrackFile) -> Movie:

@@ -127,6 +127,7 @@ def _analysis(saved: SavedSession, movie: Movie, settings: Settings, path: Path)
             Motion(**motion, model_hash=saved.record["model_hash"][name]),
             times,
             marked=tables["marked"],
+            px_stands_for_nm=saved.record.get("px_stands_for_nm"),
             **more,
         )
 

@@ -13,6 +13,7 @@ from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.export.units import with_units
 from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.movie import Calibration
+from napari_lptem_diffusion.session import open_session, save_session
 from napari_lptem_diffusion.settings import Settings
 
 
@@ -72,6 +73,18 @@ def test_settings_count(judged):
     assert analysis.motion.particles["immobile"].all()
     assert not any("error is not known" in note for note in analysis.movie.notes)
     assert any("error is not known" in note for note in judge_tracks(judged / "mine.csv").movie.notes)
+
+
+@pytest.mark.parametrize(
+    ("unit", "pixel_size_nm", "stands_for"), [("nm", None, 0.5), ("um", 500.0, 500.0), ("px", 2.0, None)]
+)
+def test_it_is_known_for_good_what_a_px_stands_for(walk, tmp_path, unit, pixel_size_nm, stands_for):
+    walk.to_csv(tmp_path / "mine.csv", index=False)
+    settings = Settings.checked({"movie": {"pixel_size_nm": pixel_size_nm}}, "test")
+    analysis = judge_tracks(tmp_path / "mine.csv", settings, {"length_unit": unit})
+    assert analysis.px_stands_for_nm == stands_for
+    opened = open_session(save_session(analysis, tmp_path / "mine.lptem"))
+    assert opened.px_stands_for_nm == stands_for
 
 
 def test_positions_beyond_the_picture_are_said(walk, tmp_path):

@@ -213,7 +213,7 @@ def test_a_file_that_is_no_whole_session_is_refused_in_one_sentence(damage, corr
         rewrite(whole, file, lambda record: record["tables"].pop("present/tracks"))
     elif damage != "missing":
         flipped = bytearray(whole)
-        flipped[len(whole) // 2] ^= 255
+        flipped[whole.index(corrected.tracks["x"].to_numpy().tobytes())] ^= 255
         contents = {"empty": b"", "text": b"hello", "cut": whole[:-2000], "flipped": bytes(flipped)}
         file.write_bytes(contents[damage])
     with pytest.raises(InputError, match="mine") as refusal:

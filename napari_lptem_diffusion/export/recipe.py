@@ -65,9 +65,10 @@ def _is_of_tracks(analysis: Analysis) -> bool:
 
 def _settings(analysis: Analysis, of_tracks: bool) -> Settings:
     """The settings that the script needs: `open_movie` takes the calibration, files of tracks no detector."""
-    settings = analysis.settings
-    if of_tracks:
-        return Settings(movie=settings.movie, diffusion=settings.diffusion)
+    settings, known = analysis.settings, analysis.movie.calibration
+    if of_tracks:  # the calibration in use, wherever it was said
+        scale = {"pixel_size_nm": known.pixel_size_nm, "frame_interval_s": known.frame_interval_s}
+        return Settings(movie=settings.movie.model_copy(update=scale), diffusion=settings.diffusion)
     return settings.model_copy(update={"movie": Settings().movie})
 
 

@@ -62,6 +62,7 @@ def write_session(analysis: Analysis, path: Path, home: Path) -> None:
         "version": _VERSION,
         "software": __version__,
         "movie": _movie_record(analysis.movie, home),
+        "px_stands_for_nm": analysis.px_stands_for_nm,
         "settings": analysis.settings.model_dump(),
         "measured": dict(analysis.measured),
         "corrections": corrections_record(analysis.corrections),

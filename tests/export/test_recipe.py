@@ -1,5 +1,7 @@
 """The script of a run does it again: the same CSVs, byte by byte."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,13 @@ def test_the_script_of_tracks_reads_the_same_columns(tmp_path, monkeypatch):
     analysis = lptem.judge_tracks(path, settings, columns)
     script = python_recipe(analysis, columns)
     assert run(script, tmp_path / "again", monkeypatch) == csvs(analysis.save(tmp_path / "first"))
+
+
+def test_the_script_of_tracks_takes_the_scale_in_use_wherever_it_was_said(tmp_path):
+    (tmp_path / "mine.csv").write_text("particle,frame,x,y\n" + "".join(f"0,{n},{n % 5},{n % 7}\n" for n in range(30)))
+    analysis = lptem.judge_tracks(tmp_path / "mine.csv")
+    analysis = replace(analysis, movie=analysis.movie.calibrated(7.5, 0.02))
+    assert "movie=MovieSettings(pixel_size_nm=7.5, frame_interval_s=0.02)" in python_recipe(analysis)
 
 
 @pytest.mark.parametrize("pixel_size_nm", [None, 2.0])

@@ -42,12 +42,15 @@ class TrackFile:
         Which columns were taken for what; None for XML, which names everything itself.
     notes : tuple of str
         What the user should know: where frames start, what was left out.
+    px_stands_for_nm : float or None
+        By what positions in nm or um were divided; None where the file has or knows px.
     """
 
     table: pd.DataFrame
     calibration: Calibration
     columns: ColumnMap | None
     notes: tuple[str, ...]
+    px_stands_for_nm: float | None
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,9 @@ def _tracks(
         notes.append(f"Frames start at {first}, as in the file; they are kept.")
     table, calibration = _in_pixels(table, raw, interval, name, pixel_size_nm)
     calibration = calibration.with_user_values(pixel_size_nm, frame_interval_s)
-    return TrackFile(table, calibration, columns, tuple(notes))
+    is_physical = raw.pixel_size is None and nm_per(raw.length_unit) is not None
+    stands_for = calibration.pixel_size_nm if is_physical else None
+    return TrackFile(table, calibration, columns, tuple(notes), stands_for)
 
 
 def _numbered(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
