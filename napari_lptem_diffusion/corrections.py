@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -114,8 +115,8 @@ class History:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a correction to take back."""
-        return bool(self.present.corrections)
+        """Whether there is a step to take back."""
+        return bool(self.past or self.present.corrections)
 
     @property
     def can_redo(self) -> bool:
@@ -130,20 +131,19 @@ class History:
         return History(corrected, (*self.past, self.present)[-_KEPT_STEPS:])
 
     def undo(self, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> History:
-        """Take back the last correction; the same history if there is none.
+        """Take back the last step; the same history if there is none.
 
         Raises
         ------
         Stopped
             If *should_stop* answered True.
         """
-        if self.present.uncorrected is None:
-            return self
         if self.past:
             before = self.past[-1]
+        elif self.present.uncorrected is not None:
+            before = replay(self.present.uncorrected, self.present.corrections[:-1], progress, should_stop)
         else:
-            corrections = self.present.corrections[:-1]
-            before = replay(self.present.uncorrected, corrections, progress, should_stop)
+            return self
         return History(before, self.past[:-1], (*self.future, self.present))
 
     def redo(self) -> History:
@@ -152,8 +152,36 @@ class History:
             return self
         return History(self.future[-1], (*self.past, self.present)[-_KEPT_STEPS:], self.future[:-1])
 
+    def without(self, index: int, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> History:
+        """Take back one of the corrections and make the others again; this is a step that can be undone.
+
+        Raises
+        ------
+        Stopped
+            If *should_stop* answered True.
+        """
+        present = self.present
+        if present.uncorrected is None:
+            return self
+        others = (*present.corrections[:index], *present.corrections[index + 1 :])
+        again = replay(present.uncorrected, others, progress, should_stop)
+        return History(again, (*self.past, present)[-_KEPT_STEPS:])
+
     def calibrated(self, movie: Movie, settings: MovieSettings) -> History:
-        """Return the same history with another calibration of its movie, on which no correction depends."""
+        """Return the same history with another calibration of its movie, on which no correction depends.
+
+        Raises
+        ------
+        InputError
+            If positions came in nm or µm, and the pixel size is not the one by which they were divided.
+        """
+        stands_for, wanted = self.present.px_stands_for_nm, movie.calibration.pixel_size_nm
+        if stands_for is not None and (wanted is None or not math.isclose(wanted, stands_for, rel_tol=1e-6)):
+            other = "no pixel size" if wanted is None else f"a pixel size of {wanted:g} nm"
+            raise InputError(
+                f"The tracks of {self.present.movie.name} came in nm or µm and were divided by {stands_for:g} nm per "
+                f"px; with {other} their lengths would be wrong: import the file again."
+            )
 
         def with_it(analysis: Analysis) -> Analysis:
             before = None if analysis.uncorrected is None else with_it(analysis.uncorrected)

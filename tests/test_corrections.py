@@ -212,6 +212,34 @@ def test_another_calibration_holds_through_undo_and_redo(analysis, steps):
     assert_same(again.redo().present, steps[3])
 
 
+def test_taking_back_the_only_correction_can_be_undone(analysis, steps):
+    taken = History(analysis).correct(every_kind(analysis)[0]).without(0)
+    assert taken.present.corrections == ()
+    assert taken.can_undo
+    again = taken.undo()
+    assert_same(again.present, steps[1])
+    assert not again.undo().can_undo
+    assert again.redo().present is taken.present
+
+
+def test_one_correction_of_several_is_taken_back_and_steps_are_not_kept_for_ever(analysis, steps):
+    history = History(steps[3], (steps[2],) * 20)
+    taken = history.without(1)
+    assert taken.present.corrections == (steps[3].corrections[0], steps[3].corrections[2])
+    assert taken.undo().present is steps[3]
+    assert len(taken.past) == 20
+
+
+def test_the_pixel_size_by_which_positions_in_nm_were_divided_stays(analysis):
+    history = History(replace(analysis, movie=analysis.movie.calibrated(5.0), px_stands_for_nm=5.0))
+    history = history.correct(every_kind(analysis)[0])
+    with pytest.raises(InputError, match="divided by 5 nm per px; with a pixel size of 2 nm"):
+        history.calibrated(analysis.movie.calibrated(2.0), MovieSettings(pixel_size_nm=2.0))
+    settings = MovieSettings(pixel_size_nm=5.0, frame_interval_s=0.3)
+    again = history.calibrated(analysis.movie.calibrated(5.0, 0.3), settings)
+    assert again.present.movie.calibration.frame_interval_s == 0.3
+
+
 def test_undo_works_beyond_what_is_kept(steps):
     """As after a session was opened again."""
     before = History(steps[3]).undo()

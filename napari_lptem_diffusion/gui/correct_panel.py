@@ -261,7 +261,7 @@ class CorrectPanel(QWidget):
         self._correct([MarkDirt(track=self._here(self._main))], "Taking dirt out", None)
 
     def _take_back(self, index: int) -> None:
-        self._do(lambda now, *how: correcting.without(now, index, *how), "Taking a correction back", None)
+        self._do(lambda now, *how: now.without(index, *how), "Taking a correction back", None)
 
     def _add(self) -> None:
         """Let the user draw a rod: of the selected track where that is not seen in this frame, else of a new one."""

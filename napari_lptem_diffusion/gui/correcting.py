@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from napari_lptem_diffusion.analysis import Analysis
-from napari_lptem_diffusion.corrections import History, replay
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui.draft import Draft
 from napari_lptem_diffusion.gui.scene import Scene
@@ -117,24 +115,6 @@ def with_fit(
     others = others[others["frame"] == rod.frame]
     fitted = fitted_rod(detector, np.asarray(analysis.movie[rod.frame]), rod, others)
     return correction if fitted is None else correction.model_copy(update={"rod": fitted}), detector
-
-
-def without(
-    history: History, index: int, progress: Progress | None = None, should_stop: ShouldStop | None = None
-) -> History:
-    """Take back one correction of several and make the others again; this is a step that can be undone.
-
-    Raises
-    ------
-    Stopped
-        If *should_stop* answered True.
-    """
-    present = history.present
-    if present.uncorrected is None:
-        return history
-    others = (*present.corrections[:index], *present.corrections[index + 1 :])
-    again = replay(present.uncorrected, others, progress, should_stop)
-    return replace(history, present=again, past=(*history.past, present), future=())
 
 
 def place_of(correction: Correction) -> Anchor:
