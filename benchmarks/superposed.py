@@ -30,9 +30,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=BUNDLED_WEIGHTS)
     arguments = parser.parse_args()
     print("\n### FBM + CTRW superposed: the track's mixing ratio beside its exact posterior, mean absolute errors\n")
-    print(
-        f"{arguments.tracks} tracks a line. Sampling error: mean absolute difference between the medians of the two halves of the samples.\n"
-    )
+    print(f"{arguments.tracks} tracks a line. Sampling error: mean absolute difference between the medians of the two")
+    print("halves of the samples.\n")
     print("| frames | error/step | network | posterior | ratio | sampling error | alpha_fbm: network | posterior |")
     print("|---|---|---|---|---|---|---|---|")
     rng = np.random.default_rng(20_27)
