@@ -7,6 +7,7 @@ its result is offered again.
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 import uuid
 import warnings
@@ -20,7 +21,9 @@ from qtpy.QtCore import QLockFile, QObject, QStandardPaths, QTimer, Signal
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.session_file import SESSION_SUFFIX
+from napari_lptem_diffusion.gui.run_panel import duration_text
 from napari_lptem_diffusion.gui.worker import Worker
+from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.session import autosave
 
 if TYPE_CHECKING:
@@ -56,43 +59,55 @@ class Autosave(QObject):
         super().__init__(parent)
         self._folder = home / uuid.uuid4().hex
         self._lock: QLockFile | None = None
-        self._unsaved: Analysis | None = None
+        self.unsaved: Analysis | None = None
         self._kept: Analysis | None = None
+        self._turn = threading.Lock()
+        self._written: Analysis | None = None
         self._kept_at_s = -LONGEST_LOSS_S
         self._worker: Worker | None = None
         self._has_failed = False
-        self._adopted: Orphan | None = None
+        self._adopted: Orphan | Autosave | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.keep_now)
 
+    @property
+    def text(self) -> str:
+        """What is kept, in a sentence, once its movie was removed."""
+        return "" if self.unsaved is None else f"Not saved when its movie was removed: {self.unsaved.movie.name}."
+
+    @property
+    def would_be_missed(self) -> bool:
+        """Whether work would be lost with what is kept: corrections, or a long analysis."""
+        return self.unsaved is not None and _is_worth_keeping(self.unsaved)
+
     def keep(self, analysis: Analysis) -> None:
         """Write *analysis* soon, within a minute of what was written last."""
-        self._unsaved = analysis
+        self.unsaved = analysis
         if not self._timer.isActive():
             wait_s = max(_SOONEST_S, self._kept_at_s + LONGEST_LOSS_S - time.monotonic())
             self._timer.start(round(1000 * wait_s))
 
-    def adopt(self, orphan: Orphan) -> None:
-        """Take over what another window left: it is deleted once it is written here, or saved."""
-        self._adopted = orphan
+    def adopt(self, left: Orphan | Autosave) -> None:
+        """Take over what was kept elsewhere: it is deleted there once it is written here, or saved."""
+        self._adopted = left
 
     def keep_now(self) -> None:
         """Write what is to be kept, in another thread; when one write ends later, a newer analysis follows then."""
         self._timer.stop()
-        if self._worker is not None or self._unsaved is None or self._unsaved is self._kept:
+        if self._worker is not None or self.unsaved is None or self.unsaved is self._kept:
             return
-        worker = Worker(partial(_write, self._unsaved, self._locked_folder()))
+        worker = Worker(partial(self._write, self.unsaved, self._locked_folder()))
         worker.returned.connect(self._on_kept)
         worker.errored.connect(self._on_failed)
         worker.finished.connect(self._on_finished)
-        self._worker, self._kept, self._kept_at_s = worker, self._unsaved, time.monotonic()
+        self._worker, self._kept, self._kept_at_s = worker, self.unsaved, time.monotonic()
         worker.start()
 
     def forget(self) -> None:
         """Keep nothing any more: it is saved, or not wanted."""
         self._timer.stop()
-        self._unsaved = self._kept = None
+        self.unsaved = self._kept = None
         if self._worker is None:
             self._clear()
 
@@ -101,17 +116,37 @@ class Autosave(QObject):
 
         Works when Qt's half of the object is gone.
         """
-        wanted = self._unsaved
-        if wanted is not None and _is_worth_keeping(wanted):
-            if wanted is not self._kept or self._worker is not None:
-                try:
-                    autosave(wanted, self._locked_folder())
-                except InputError as error:
-                    warnings.warn(str(error), stacklevel=2)
-        else:
-            self._clear()
+        if self._worker is not None:
+            self._worker.quit()
+        with self._turn:  # once what is being written is whole
+            if self.would_be_missed:
+                self._write_last()
+            else:
+                self._clear()
+        if self._adopted is not None:
+            self._adopted.leave()
         if self._lock is not None:
             self._lock.unlock()
+
+    def _write_last(self) -> None:
+        if self.unsaved is not None and self.unsaved is not self._written:
+            try:
+                autosave(self.unsaved, self._locked_folder())
+            except InputError as error:
+                warnings.warn(str(error), stacklevel=2)
+                return
+        self._discard_adopted()
+
+    def _write(self, analysis: Analysis, folder: Path, progress: Progress, should_stop: ShouldStop) -> None:
+        """Write *analysis* in another thread, then delete what was kept of other movies before."""
+        with self._turn:
+            if should_stop():  # the window was closed before it was this one's turn
+                raise Stopped
+            path = autosave(analysis, folder)
+            for other in folder.glob(f"*{SESSION_SUFFIX}"):
+                if other != path:
+                    other.unlink()
+            self._written = analysis
 
     def _locked_folder(self) -> Path:
         if self._lock is None:
@@ -121,18 +156,19 @@ class Autosave(QObject):
 
     def _clear(self) -> None:
         self._discard_adopted()
+        self._written = None
         if self._lock is not None:
             self._lock.unlock()
             self._lock = None
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _on_kept(self, _: Path) -> None:
+    def _on_kept(self, _: None) -> None:
         self._has_failed = False
         self._discard_adopted()
 
     def _discard_adopted(self) -> None:
         if self._adopted is not None:
-            self._adopted.discard()
+            self._adopted.forget()
             self._adopted = None
 
     def _on_failed(self, error: Exception) -> None:
@@ -143,10 +179,10 @@ class Autosave(QObject):
 
     def _on_finished(self) -> None:
         self._worker = None
-        if self._unsaved is None:
+        if self.unsaved is None:
             self._clear()
-        elif self._unsaved is not self._kept:
-            self.keep(self._unsaved)
+        elif self.unsaved is not self._kept:
+            self.keep(self.unsaved)
 
 
 @dataclass(frozen=True)
@@ -165,11 +201,16 @@ class Orphan:
     lock: QLockFile
 
     @property
-    def age_s(self) -> float:
-        """Seconds since it was written."""
-        return max(0.0, time.time() - self.path.stat().st_mtime)
+    def text(self) -> str:
+        """What was left, and when, in a sentence."""
+        age_s = max(0.0, time.time() - self.path.stat().st_mtime)
+        return f"Not saved last time: {self.path.stem.rpartition('-')[0]}, {duration_text(age_s)} ago."
 
-    def discard(self) -> None:
+    def leave(self) -> None:
+        """Let other windows offer it."""
+        self.lock.unlock()
+
+    def forget(self) -> None:
         """Delete it."""
         self.lock.unlock()
         shutil.rmtree(self.path.parent, ignore_errors=True)
@@ -201,15 +242,6 @@ def _locked(folder: Path) -> QLockFile | None:
     lock = QLockFile(str(folder / _LOCK))
     lock.setStaleLockTime(0)  # however old: only a process that is gone leaves it
     return lock if lock.tryLock(0) else None
-
-
-def _write(analysis: Analysis, folder: Path, progress: Progress, should_stop: ShouldStop) -> Path:
-    """Write *analysis*, then delete what was kept of other movies before."""
-    path = autosave(analysis, folder)
-    for other in folder.glob(f"*{SESSION_SUFFIX}"):
-        if other != path:
-            other.unlink()
-    return path
 
 
 def _is_worth_keeping(analysis: Analysis) -> bool:

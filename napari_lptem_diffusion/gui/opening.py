@@ -82,8 +82,7 @@ class Opening(QObject):
             return
         for path, kind in kinds.items():
             if kind is Kind.SESSION:
-                if self._sessions.may_replace_result():
-                    self._sessions.open(path)
+                self._sessions.open(path)
             elif kind is Kind.SETTINGS:
                 self._presets.load(path)
             elif kind is Kind.TRACKS:

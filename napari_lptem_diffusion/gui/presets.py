@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.folder import staged_file
+from napari_lptem_diffusion.gui.saving import ask_where_to_save
 from napari_lptem_diffusion.settings import Settings
 
 _MOST_RECENT = 6
@@ -99,9 +100,9 @@ class PresetsMenu(QMenu):
         defaults.setToolTip("All settings as delivered; pixel size and frame interval stay.")
 
     def _ask_and_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", str(self._home() / _PROPOSED), _KIND)
-        if path:
-            self.save(Path(path) if Path(path).suffix else Path(path).with_suffix(".toml"))
+        path = ask_where_to_save(self, "Save settings", self._home() / _PROPOSED, _KIND, ".toml")
+        if path is not None:
+            self.save(path)
 
     def _ask_and_load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Load settings", str(self._home()), _KIND)

@@ -55,8 +55,11 @@ class Result(QObject):
         self.corrected.emit(history.present)
 
     def calibrate(self, movie: Movie, settings: MovieSettings) -> None:
-        """Give the analysis another calibration of its movie; nothing happens where there is no analysis."""
-        if self._history is not None:
+        """Give the analysis another calibration of its movie; nothing happens where there is none, or it has it."""
+        if self._history is None:
+            return
+        before = self._history.present
+        if (_scale(before.movie), before.settings.movie) != (_scale(movie), settings):
             self.set_history(self._history.calibrated(movie, settings))
 
     def forget(self) -> None:
@@ -64,3 +67,8 @@ class Result(QObject):
         if self._history is not None:
             self._history = self._image = None
             self.changed.emit(None)
+
+
+def _scale(movie: Movie) -> tuple[float | None, float | None]:
+    """What tables depend on, wherever it is from."""
+    return movie.calibration.pixel_size_nm, movie.calibration.frame_interval_s

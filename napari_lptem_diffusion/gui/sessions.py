@@ -15,7 +15,7 @@ from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUF
 from napari_lptem_diffusion.gui.autosave import Autosave, Orphan, newest_orphan
 from napari_lptem_diffusion.gui.messages import TITLE, ask, counted, written
 from napari_lptem_diffusion.gui.result import Result
-from napari_lptem_diffusion.gui.run_panel import duration_text
+from napari_lptem_diffusion.gui.saving import ask_where_to_save
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES
 from napari_lptem_diffusion.session import MovieNotFoundError, open_session, save_session
 
@@ -37,6 +37,8 @@ class Sessions(QObject):
     """Emitted with the `Analysis` of a session."""
     saved_changed = Signal()
     """`has_unsaved_corrections` may be another."""
+    not_kept = Signal(object)
+    """Emitted with the `InputError` when what is not saved cannot be kept on disk."""
 
     def __init__(self, result: Result, home: Path, parent: QWidget) -> None:
         super().__init__(parent)
@@ -45,7 +47,8 @@ class Sessions(QObject):
         self.path: Path | None = None
         self._missing: tuple[str, Path, OnOpened] | None = None
         self._is_saved = True
-        self.autosave = Autosave(self, home)
+        self._home = home
+        self.autosave = self._new_autosave()
         self.recovery = RecoveryLine()
         self.recovery.reopen_wanted.connect(self._reopen)
         self.save_action = self._action(
@@ -87,9 +90,9 @@ class Sessions(QObject):
         movie = self._the_analysis.movie
         folder = Path.home() if movie.path is None else movie.path.parent
         proposed = self.path or folder / f"{movie.name}{SESSION_SUFFIX}"
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save the session", str(proposed), _KINDS)
-        if path:
-            self.save_to(Path(path).with_suffix(SESSION_SUFFIX))
+        path = ask_where_to_save(self._window, "Save the session", proposed, _KINDS, SESSION_SUFFIX)
+        if path is not None:
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """Save into *path*, in place of what is there."""
@@ -119,8 +122,12 @@ class Sessions(QObject):
             self.open(Path(path))
 
     def open(self, path: Path) -> None:
-        """Open the session in a file or in the folder of an export; where its movie is missing, the user is asked."""
-        self._open(path, on_opened=partial(self._on_opened, path))
+        """Open the session in a file or in the folder of an export, if the result may go.
+
+        Where its movie is missing, the user is asked.
+        """
+        if self.may_replace_result():
+            self._open(path, on_opened=partial(self._on_opened, path))
 
     def leave(self) -> None:
         """Let go when the window closes; works when Qt's half of the object is gone."""
@@ -174,12 +181,23 @@ class Sessions(QObject):
         self.path = None if is_of_export else path
         self.note_saved(analysis)
 
-    def _reopen(self, orphan: Orphan) -> None:
-        def on_opened(analysis: Analysis) -> None:
-            self.opened.emit(analysis)
-            self.autosave.adopt(orphan)
+    def _reopen(self, offer: Orphan | Autosave) -> None:
+        if not self.may_replace_result():
+            return
+        if isinstance(offer, Orphan):
+            self._open(offer.path, partial(self._on_reopened, offer))
+        elif offer.unsaved is not None:
+            self._on_reopened(offer, offer.unsaved)
 
-        self._open(orphan.path, on_opened)
+    def _on_reopened(self, offer: Orphan | Autosave, analysis: Analysis) -> None:
+        self.opened.emit(analysis)
+        self.recovery.withdraw(offer)
+        self.autosave.adopt(offer)
+
+    def _new_autosave(self) -> Autosave:
+        autosave = Autosave(self, self._home)
+        autosave.failed.connect(self.not_kept)
+        return autosave
 
     @property
     def _the_analysis(self) -> Analysis:
@@ -189,6 +207,10 @@ class Sessions(QObject):
 
     def _on_changed(self, analysis: Analysis | None) -> None:
         self.path = None
+        if analysis is None and self.autosave.would_be_missed:  # it went with the layer of its movie
+            self.recovery.offer(self.autosave)
+            self.autosave.keep_now()
+            self.autosave = self._new_autosave()
         self._take(analysis)
 
     def _on_corrected(self, analysis: Analysis) -> None:
@@ -196,7 +218,7 @@ class Sessions(QObject):
 
     def _take(self, analysis: Analysis | None) -> None:
         self._is_saved = analysis is None
-        if analysis is not None:  # one that is taken away stays kept: napari clears its layers when it closes
+        if analysis is not None:
             self.autosave.keep(analysis)
         for action in (self.save_action, self.save_as_action):
             action.setEnabled(analysis is not None)
@@ -211,22 +233,22 @@ class Sessions(QObject):
 
 
 class RecoveryLine(QWidget):
-    """One line that offers what an earlier window left behind; hidden while there is nothing to offer."""
+    """One line that offers unsaved results again, one at a time; hidden while there is nothing to offer."""
 
     reopen_wanted = Signal(object)
-    """Emitted with the `Orphan`."""
+    """Emitted with what is offered: an `Orphan`, or the `Autosave` of a result whose movie was removed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.orphan: Orphan | None = None
+        self.offers: list[Orphan | Autosave] = []
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.reopen_button = QPushButton("Reopen")
-        self.reopen_button.setToolTip("Open what was kept when the last window closed or crashed.")
+        self.reopen_button.setToolTip("Open what was kept when its movie was removed, or the last window closed.")
         self.discard_button = QPushButton("Discard")
         self.discard_button.setToolTip("Delete what was kept.")
-        self.reopen_button.clicked.connect(self._reopen)
+        self.reopen_button.clicked.connect(lambda: self.reopen_wanted.emit(self.offers[-1]))
         self.discard_button.clicked.connect(self._discard)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 2, 0, 2)
@@ -237,23 +259,29 @@ class RecoveryLine(QWidget):
 
     def offer_newest(self, home: Path) -> None:
         """Offer the latest result that is left in *home*, if there is one."""
-        self.orphan = newest_orphan(home)
-        if self.orphan is not None:
-            name = self.orphan.path.stem.rpartition("-")[0]
-            self._text.setText(f"Not saved last time: {name}, {duration_text(self.orphan.age_s)} ago.")
-            self.show()
+        orphan = newest_orphan(home)
+        if orphan is not None:
+            self.offer(orphan)
+
+    def offer(self, offer: Orphan | Autosave) -> None:
+        """Offer this first, and what was offered before when it is answered."""
+        self.offers.append(offer)
+        self._show_last()
+
+    def withdraw(self, offer: Orphan | Autosave) -> None:
+        """Offer it no more; it stays where it is."""
+        self.offers.remove(offer)
+        self._show_last()
 
     def leave(self) -> None:
-        """Let other windows offer it; works when Qt's half is gone."""
-        if self.orphan is not None:
-            self.orphan.lock.unlock()
-
-    def _reopen(self) -> None:
-        self.hide()
-        self.reopen_wanted.emit(self.orphan)
+        """Let other windows offer what is not answered; works when Qt's half is gone."""
+        for offer in self.offers:
+            offer.leave()
 
     def _discard(self) -> None:
-        self.hide()
-        if self.orphan is not None:
-            self.orphan.discard()
-            self.orphan = None
+        self.offers.pop().forget()
+        self._show_last()
+
+    def _show_last(self) -> None:
+        self._text.setText(self.offers[-1].text if self.offers else "")
+        self.setVisible(bool(self.offers))

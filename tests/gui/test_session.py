@@ -88,16 +88,137 @@ def test_after_a_crash_the_result_is_offered_and_comes_back_whole(window, sessio
     again.opened.connect(opened.append)
     again.opened.connect(lambda analysis: again._result.show(None, analysis))
     qtbot.waitUntil(lambda: not again.recovery.isHidden())
+    orphan = again.recovery.offers[0].path
     again.recovery.reopen_button.click()
     assert same_tables(opened[0], corrected.present)
     assert len(opened[0].corrections) == 1
     assert again.has_unsaved_corrections
-    orphan = again.recovery.orphan.path
+    assert again.recovery.isHidden()
     assert orphan.exists(), "it is not deleted before it is kept anew"
     keep_now(again.autosave, qtbot)
     assert not orphan.exists()
     again.autosave.forget()
     again.leave()
+
+
+def answer_with(monkeypatch, answer):
+    """Answer every question whether something may be replaced; return the questions."""
+    asked = []
+    for module in ("sessions", "saving"):
+        monkeypatch.setattr(
+            f"napari_lptem_diffusion.gui.{module}.ask", lambda _, question, yes: asked.append(question) or answer
+        )
+    return asked
+
+
+def offer_what_was_left(sessions, analysis, window, home, qtbot):
+    before = Autosave(window, home)
+    before.keep(analysis)
+    keep_now(before, qtbot)
+    crash(before)
+    sessions.recovery.offer_newest(home)
+    assert not sessions.recovery.isHidden()
+
+
+def make_unsaved(sessions, corrected):
+    sessions.opened.connect(lambda opened: sessions._result.show(None, opened))
+    sessions._result.show(None, corrected.past[0])
+    sessions._result.set_history(corrected)
+
+
+@pytest.mark.parametrize("how", ["button", "reopen"])
+@pytest.mark.parametrize("answer", [False, True])
+def test_no_way_to_open_a_session_drops_corrections_unasked(
+    sessions, analysis, corrected, window, autosave_home, tmp_path, monkeypatch, qtbot, how, answer
+):
+    if how == "reopen":
+        offer_what_was_left(sessions, analysis, window, autosave_home, qtbot)
+    make_unsaved(sessions, corrected)
+    asked = answer_with(monkeypatch, answer)
+    if how == "button":
+        path = save_session(analysis, tmp_path / "other.lptem")
+        monkeypatch.setattr(
+            "napari_lptem_diffusion.gui.sessions.QFileDialog.getOpenFileName", lambda *_: (str(path), "")
+        )
+        sessions.open_action.trigger()
+    else:
+        sessions.recovery.reopen_button.click()
+    assert len(asked) == 1
+    assert "not saved" in asked[0]
+    assert bool(sessions._result.analysis.corrections) != answer
+
+
+def test_corrections_that_go_with_their_movie_are_offered_again(sessions, analysis, corrected, autosave_home, qtbot):
+    make_unsaved(sessions, corrected)
+    sessions._result.forget()
+    assert "rods" in sessions.recovery._text.text()
+    sessions._result.show(None, analysis)  # another result is kept beside it, not in its place
+    keep_now(sessions.autosave, qtbot)
+    kept = sessions.recovery.offers[0]
+    qtbot.waitUntil(lambda: kept._worker is None, timeout=TIMEOUT_MS)
+    assert len(list(autosave_home.rglob("*.lptem"))) == 2
+    sessions.recovery.reopen_button.click()
+    assert same_tables(sessions._result.analysis, corrected.present)
+    assert sessions.has_unsaved_corrections
+    assert sessions.recovery.isHidden()
+    keep_now(sessions.autosave, qtbot)
+    (only,) = autosave_home.rglob("*.lptem")
+    assert len(open_session(only).corrections) == 1
+
+
+def test_corrections_that_go_with_their_movie_outlive_the_window(sessions, corrected, autosave_home):
+    make_unsaved(sessions, corrected)
+    sessions._result.forget()
+    sessions.leave()  # at once: what is being written in another thread is not written twice
+    orphan = newest_orphan(autosave_home)
+    assert same_tables(open_session(orphan.path), corrected.present)
+    orphan.forget()
+
+
+def test_a_session_that_cannot_be_opened_is_still_offered(
+    sessions, analysis, window, autosave_home, monkeypatch, qtbot
+):
+    offer_what_was_left(sessions, analysis, window, autosave_home, qtbot)
+    sessions.work_wanted.disconnect()  # the work fails: nothing is returned
+    sessions.recovery.reopen_button.click()
+    assert not sessions.recovery.isHidden()
+
+
+def test_another_scale_is_a_change_and_the_same_is_not(sessions, corrected, tmp_path):
+    make_unsaved(sessions, corrected)
+    sessions.save_to(tmp_path / "mine.lptem")
+    movie, settings = corrected.present.movie, corrected.present.settings.movie
+    sessions._result.calibrate(movie.calibrated(2.0, 0.0125), settings)
+    assert not sessions.has_unsaved_corrections
+    sessions._result.calibrate(movie.calibrated(3.0, 0.0125), settings)
+    assert sessions.has_unsaved_corrections
+
+
+@pytest.mark.parametrize(
+    ("typed", "there", "answer", "written"),
+    [
+        ("run_2.5nm", None, None, "run_2.5nm.lptem"),
+        ("run_2.5nm", "run_2.lptem", None, "run_2.5nm.lptem"),
+        ("mine.lptem", "mine.lptem", None, "mine.lptem"),  # Qt's own dialog has asked
+        ("mine", "mine.lptem", False, None),
+        ("mine", "mine.lptem", True, "mine.lptem"),
+    ],
+)
+def test_only_the_file_that_was_named_is_replaced(
+    sessions, analysis, tmp_path, monkeypatch, typed, there, answer, written
+):
+    sessions._result.show(None, analysis)
+    if there:
+        (tmp_path / there).write_text("before")
+    asked = answer_with(monkeypatch, answer)
+    monkeypatch.setattr(
+        "napari_lptem_diffusion.gui.saving.QFileDialog.getSaveFileName", lambda *_: (str(tmp_path / typed), "")
+    )
+    sessions.save_as_action.trigger()
+    assert len(asked) == (answer is not None)
+    assert sessions.path == (None if written is None else tmp_path / written)
+    if there and there != written:
+        assert (tmp_path / there).read_text() == "before"
 
 
 def test_discarding_deletes_what_was_left(window, analysis, autosave_home, qtbot):
@@ -122,7 +243,7 @@ def test_only_work_that_would_be_missed_outlives_a_window_that_is_closed(window,
         orphan = newest_orphan(autosave_home)
         assert (orphan is not None) == expected
     assert same_tables(open_session(orphan.path), corrected.present)
-    orphan.discard()
+    orphan.forget()
 
 
 def test_writing_waits_for_what_was_written_before_but_never_over_a_minute(window, analysis, autosave_home, qtbot):
