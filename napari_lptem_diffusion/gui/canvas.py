@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,13 @@ _MOST_DECIMALS = 9
 class Canvas(QObject):
     """Draws over image layers, in their space; the frame slider is the selection's frame.
 
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    selection : Selection
+    frame_interval_s : callable
+        Asked for the frame interval of the movie in view, None where it is not known, whenever its time is written.
+
     Attributes
     ----------
     tool : RodTool
@@ -58,7 +65,12 @@ class Canvas(QObject):
     loose_clicked = Signal(object)
     """Emitted with the place, (x, y) in px, of a rod in no track that was clicked on so as to add it."""
 
-    def __init__(self, viewer: napari.Viewer, selection: Selection) -> None:
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        selection: Selection,
+        frame_interval_s: Callable[[], float | None] = lambda: None,
+    ) -> None:
         super().__init__()
         self._viewer = viewer
         self._selection = selection
@@ -66,15 +78,16 @@ class Canvas(QObject):
         self.tool = RodTool()
         self._scene: Scene | None = None
         self._image: Image | None = None
-        self._frame_interval_s: float | None = None
+        self._frame_interval_s = frame_interval_s
         self._result: dict[str, Layer] = {}
         self._result_image: Image | None = None
         self._put_away: list[Layer] = []
         self._preview: Layer | None = None
         self._painted = Painted(paint=self._paint)
-        viewer.canvas.overlays[_OVERLAY] = self._painted
+        self._overlay = f"{_OVERLAY}_{id(self._painted)}"  # a second widget in this viewer has its own
+        viewer.canvas.overlays[self._overlay] = self._painted
         self._of_viewer = (
-            (viewer.dims.events.current_step, self.read_slider),
+            (viewer.dims.events.point, self.read_slider),
             (viewer.events.theme, self.repaint),
             (viewer.layers.selection.events.active, self._on_active_layer),
         )
@@ -92,7 +105,7 @@ class Canvas(QObject):
         for event, callback in self._of_viewer:
             event.disconnect(callback)
         self._mouse.disconnect()
-        self._viewer.canvas.overlays.pop(_OVERLAY)
+        self._viewer.canvas.overlays.pop(self._overlay, None)
 
     @property
     def image(self) -> Image | None:
@@ -111,6 +124,7 @@ class Canvas(QObject):
         for movie in movies:
             movie.visible = movie is image and (self.look.movie or self.scene is None)
         self._show_or_put_away_result()
+        self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
             self._viewer.reset_view(layers=[image])
         self.repaint()
@@ -128,11 +142,6 @@ class Canvas(QObject):
             self._viewer.reset_view(layers=[image])
         self.repaint()
 
-    def set_frame_interval(self, frame_interval_s: float | None) -> None:
-        """Tell the time of a frame, or only its number where the interval is not known."""
-        self._frame_interval_s = frame_interval_s
-        self.repaint()
-
     def show_result(self, image: Image, analysis: Analysis) -> None:
         """Draw the rods and tracks of *analysis* over *image*.
 
@@ -142,7 +151,6 @@ class Canvas(QObject):
             self.remove_result()
         self._scene = Scene.of(analysis)
         self._result_image = image
-        self._frame_interval_s = analysis.movie.calibration.frame_interval_s
         self._show_masks(image, analysis)
         self._show_tracks()
         self._show_or_put_away_result()
@@ -164,7 +172,7 @@ class Canvas(QObject):
             self._image.visible = look.movie
         if (look.only_selected, look.only_filtered) != (before.only_selected, before.only_filtered):
             self._show_tracks()
-        elif look.quantity != before.quantity:
+        elif (look.quantity, look.others_pale) != (before.quantity, before.others_pale):
             self._colour_tracks()
         self._show_tails(not self._tracked().empty)
         self.repaint()
@@ -218,8 +226,9 @@ class Canvas(QObject):
 
     def read_slider(self) -> None:
         """Make the frame in view that of the selection."""
-        if self._frame_axis() >= 0:
-            self._selection.show_frame(int(self._viewer.dims.current_step[self._frame_axis()]))
+        if self._image is not None and self._frame_axis() >= 0:
+            frame = self._image.world_to_data(self._viewer.dims.point)[0]  # steps may be those of a finer layer
+            self._selection.show_frame(round(float(frame)))
 
     def repaint(self) -> None:
         """Paint anew what lies over the layers."""
@@ -247,10 +256,11 @@ class Canvas(QObject):
     def _time(self) -> str:
         """What the corner of the canvas says of the frame in view."""
         frame = f"frame {self._selection.frame}"
-        if self._frame_interval_s is None:
+        interval_s = self._frame_interval_s()
+        if interval_s is None:
             return frame
-        decimals = int(np.clip(1 - np.floor(np.log10(self._frame_interval_s)), 0, _MOST_DECIMALS))
-        return f"t = {self._selection.frame * self._frame_interval_s:.{decimals}f} s · {frame}"
+        decimals = int(np.clip(1 - np.floor(np.log10(interval_s)), 0, _MOST_DECIMALS))
+        return f"t = {self._selection.frame * interval_s:.{decimals}f} s · {frame}"
 
     def _theme(self) -> Theme:
         theme = get_theme(self._viewer.theme)
@@ -313,7 +323,8 @@ class Canvas(QObject):
     def _colour_tracks(self) -> None:
         rods = self._tracked()
         if "tracks" in self._result and not rods.empty:
-            self._result["tracks"].track_colors = layers.tracks_rgba(rods, self.look.quantity)
+            foremost = self._selection.particles if self.look.others_pale else ()
+            self._result["tracks"].track_colors = layers.tracks_rgba(rods, self.look.quantity, foremost)
 
     def _show_or_put_away_result(self) -> None:
         """Hide the result while another movie is shown; layers that the user hid stay hidden."""
@@ -334,6 +345,8 @@ class Canvas(QObject):
     def _on_selection(self) -> None:
         if self.look.only_selected:
             self._show_tracks()
+        elif self.look.others_pale:
+            self._colour_tracks()
         self.repaint()
 
     def _on_shown(self) -> None:
@@ -352,8 +365,8 @@ class Canvas(QObject):
         return int(self._viewer.dims.ndim) - 3
 
     def _move_slider(self, frame: int) -> None:
-        if self._frame_axis() >= 0:
-            self._viewer.dims.set_current_step(self._frame_axis(), frame)
+        if self._image is not None and self._frame_axis() >= 0:
+            self._viewer.dims.set_point(self._frame_axis(), self._image.data_to_world((frame, 0, 0))[0])
         self.tool.give_up()
         self.repaint()
 

@@ -6,7 +6,7 @@ a pixel size and px where it has not. What is painted over the layers is in `pai
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.gui.colours import PARTICLE_RGB
+from napari_lptem_diffusion.gui.look import PALE
 from napari_lptem_diffusion.gui.scene import colours
 
 if TYPE_CHECKING:
@@ -131,6 +132,17 @@ def track_vertices(rods: pd.DataFrame) -> NDArray[np.float64]:
     return rods[["particle", "frame", "y", "x"]].to_numpy(dtype=float)
 
 
-def tracks_rgba(rods: pd.DataFrame, quantity: str) -> NDArray[np.float64]:
-    """Return (n, 4) RGBA of the vertices; napari sets how opaque they are by their age."""
-    return np.column_stack([colours(rods, quantity), np.ones(len(rods))])
+def tracks_rgba(rods: pd.DataFrame, quantity: str, foremost: Collection[int] = ()) -> NDArray[np.float64]:
+    """Return (n, 4) RGBA of the vertices; napari fades them by their age.
+
+    Parameters
+    ----------
+    rods : DataFrame
+        As `Scene.rods`.
+    quantity : str
+        Key of `look.QUANTITIES`.
+    foremost : collection of int
+        Particles beside which others are paler; none if empty.
+    """
+    is_full = rods["particle"].isin(list(foremost)) if foremost else np.ones(len(rods), bool)
+    return np.column_stack([colours(rods, quantity), np.where(is_full, 1.0, PALE)])

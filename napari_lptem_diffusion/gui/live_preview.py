@@ -70,7 +70,7 @@ class LivePreview(QObject):
         return result is None or result.settings.detection != self._steps.find_form.settings
 
     def _on_found(self, found: Found) -> None:
-        if self._is_wanted:
+        if self._is_wanted and found.movie is self._movie_panel.movie:  # another one may have been chosen meanwhile
             self._canvas.show_preview(self._movie_panel.image, found)
             self._state = f"{len(found.rods)} in frame {found.frame}"
             self._steps.show_measured(found.measured)

@@ -9,6 +9,9 @@ from napari_lptem_diffusion.export.palette import MIXING_RATIO, SCALES
 PARTICLE = "particle"
 """Colours rods by who they are rather than by how they move."""
 
+PALE = 0.3
+"""How opaque rods and tracks beside the selected ones are, where these are to stand out."""
+
 QUANTITIES = {**{scale.column: scale.title for scale in SCALES.values()}, PARTICLE: "Particle"}
 """What rods can be coloured by, with its title."""
 
@@ -26,7 +29,7 @@ class Look:
     only_selected, only_filtered : bool
         Whether other rods are left out.
     others_pale : bool
-        Whether rods beside the selected ones are paler.
+        Whether rods and tracks beside the selected ones are paler.
     movie, outlines, axes, numbers, changes, loose, legend : bool
         Whether each is seen; *changes* are the change points in the tails, *loose* the rods in no track.
     """

@@ -34,7 +34,7 @@ _TOGGLES = (
     ("legend", "Legend", "Show the colour scale on the canvas.", ""),
     ("only_selected", "Only selected", "Draw no other rods than the selected ones.", ""),
     ("only_filtered", "Only filtered", "Draw no rods that the filter above the table leaves out.", ""),
-    ("others_pale", "Others pale", "Draw the rods beside the selected ones paler.", ""),
+    ("others_pale", "Others pale", "Draw rods and tracks beside the selected ones paler.", ""),
     ("movie", "Movie", "Show the movie behind the rods.", "H"),
 )
 _COLUMNS = 3

@@ -25,8 +25,9 @@ _DEBOUNCE_MS = 250
 
 @dataclass(frozen=True)
 class Found:
-    """What `Detector.find` found in one frame, and what `calibrate` learnt from the movie."""
+    """What `Detector.find` found in one frame of *movie*, and what `calibrate` learnt from it."""
 
+    movie: Movie
     frame: int
     rods: pd.DataFrame
     measured: Mapping[str, float]
@@ -117,7 +118,7 @@ class Preview(QObject):
         wish, detector, rods = result
         if self._calibrated is None or not wish.wants_calibration_of(self._calibrated[0]):
             self._calibrated = wish, detector
-        self.found.emit(Found(wish.frame, rods, detector.measured))
+        self.found.emit(Found(wish.movie, wish.frame, rods, detector.measured))
 
     def _on_finished(self) -> None:
         self._worker = None

@@ -63,7 +63,7 @@ class LptemDiffusionWidget(QWidget):
         self._viewer = viewer
         self.selection = Selection(self)
         self.result = Result(self)
-        self.canvas = Canvas(viewer, self.selection)
+        self.canvas = Canvas(viewer, self.selection, self._frame_interval_s)
         for changed in (self.result.changed, self.result.corrected):  # before the panels, which ask the canvas
             changed.connect(self._draw_result)
         self.drops = DropTarget(self)
@@ -298,7 +298,6 @@ class LptemDiffusionWidget(QWidget):
             return
         of_result = image is self.result.image
         self.canvas.set_space(image, space(movie.calibration), of_result)
-        self.canvas.set_frame_interval(movie.calibration.frame_interval_s)
         self.steps.show_movie(movie)
         analysis = self.result.analysis
         if of_result and analysis is not None:
@@ -306,6 +305,11 @@ class LptemDiffusionWidget(QWidget):
                 known = movie.calibration
                 movie = analysis.movie.calibrated(known.pixel_size_nm, known.frame_interval_s)
             self.result.calibrate(movie, self.movie_panel.settings)
+
+    def _frame_interval_s(self) -> float | None:
+        """The frame interval of the chosen movie."""
+        movie = self.movie_panel.calibrated()
+        return None if movie is None else movie.calibration.frame_interval_s
 
     @property
     def _result_in_view(self) -> Analysis | None:

@@ -76,6 +76,14 @@ def test_by_particle_each_rod_has_the_colour_of_its_number():
     np.testing.assert_array_equal(colours(SCENE.rods, PARTICLE), particle_rgb(SCENE.rods["particle"]))
 
 
+def test_tracks_beside_the_foremost_are_paler():
+    full, paled = (layers.tracks_rgba(SCENE.rods, PARTICLE, foremost) for foremost in ((), (2,)))
+    is_other = (SCENE.rods["particle"] != 2).to_numpy()
+    assert (full[:, 3] == 1).all()
+    assert (paled[is_other, 3] < 0.5).all()
+    assert np.array_equal(paled[~is_other], full[~is_other])
+
+
 def test_a_scene_finds_the_rods_of_a_frame_and_of_a_particle():
     for frame in (0, 20, 45, 59, 60):
         expected = ANALYSIS.tracks[ANALYSIS.tracks["frame"] == frame]

@@ -42,6 +42,11 @@ def tracked(viewer):
     return set(viewer.layers["tracks"].data[:, 0])
 
 
+def opaque(viewer):
+    tracks = viewer.layers["tracks"]
+    return set(tracks.data[tracks.track_colors[:, 3] == 1, 0])
+
+
 def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
     analysis = make_analysis()
     image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
@@ -61,6 +66,15 @@ def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
     assert tracked(viewer) == {2}
     selection.toggle(3)
     assert tracked(viewer) == {2, 3}
+    panel.toggles["only_selected"].trigger()
+    panel.toggles["others_pale"].trigger()
+    assert opaque(viewer) == {2, 3}
+    selection.select(2)
+    assert opaque(viewer) == {2}
+    panel.toggles["others_pale"].trigger()
+    assert opaque(viewer) == tracked(viewer) == {0, 1, 2, 3, 4}
+    selection.toggle(3)
+    panel.toggles["only_selected"].trigger()
     panel.toggles["movie"].trigger()
     assert not image.visible
 

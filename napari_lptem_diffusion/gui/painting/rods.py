@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QLineF, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 
+from napari_lptem_diffusion.gui.look import PALE
+
 CASING = QColor(10, 12, 16, 150)
 """Around every line, so that it stands out from grey noise."""
 WHITE = QColor(255, 255, 255)
@@ -25,7 +27,6 @@ _RING_GAP_PX = 5.0
 _CASING_PX = 1.6
 _POINT_PX = 6.0
 _CHANGE_PX = 5.0
-_PALE = 0.3
 _SHADES = 15
 
 
@@ -60,7 +61,7 @@ def paint_outlines(painter: QPainter, rods: Drawn, others_pale: bool) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for index, rgb in enumerate(rods.rgb):
         width = _SELECTED_PX if rods.selected[index] else _OUTLINE_PX
-        painter.setOpacity(_PALE if others_pale and not rods.selected[index] else 1.0)
+        painter.setOpacity(PALE if others_pale and not rods.selected[index] else 1.0)
         for pen in (QPen(CASING, width + _CASING_PX), QPen(_colour(rgb), width)):
             painter.setPen(pen)
             if rods.outlines is None:
