@@ -168,6 +168,25 @@ def _overlap(one, other):
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
+def test_a_plate_covers_the_fewest_other_rods():
+    rod, above_right, beside = (100.0, 100, 130, 140), (140.0, 85, 170, 95), (60.0, 145, 90, 155)
+    placed = place_plates(np.array([rod, above_right, beside]), np.tile((50.0, 18.0), (3, 1)), AREA, [0])
+    assert placed[0] == (50.0, 82.0)
+
+
+def test_of_very_many_selected_rods_some_have_a_number_and_the_main_one_has(picture, monkeypatch):
+    labels = []
+    monkeypatch.setattr(
+        "napari_lptem_diffusion.gui.painting.picture.paint_labels", lambda _, those, *__: labels.extend(those)
+    )
+    many = SCENE.rods[SCENE.rods["frame"] == 45]
+    many = many.loc[many.index.repeat(50)].assign(particle=np.arange(50 * len(many)))
+    main = len(many) - 1
+    pixels(picture, scene=dataclasses.replace(SCENE, rods=many), look=Look(), selected=tuple(many["particle"]))
+    assert labels[0].name == str(main)
+    assert len(labels) < 100 < len(many)
+
+
 def test_a_lone_label_is_beside_its_rod():
     placed = place_plates(np.array([(100.0, 100, 130, 140)]), np.array([(50.0, 18.0)]), AREA, [])
     assert placed == {0: (130.0, 82.0)}

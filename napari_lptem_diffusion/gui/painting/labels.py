@@ -65,18 +65,20 @@ def place_plates(
     taken : sequence of tuple of float
         What else plates keep clear of.
     """
-    order = [*must, *(index for index in range(len(around)) if index not in set(must))]
-    boxes_taken = list(taken)
+    corners = _corners(around, sizes, area)
+    plates = np.concatenate([corners, corners + sizes[:, None]], axis=2)
+    covers = _overlap(plates[:, :, None], around)
+    covers[np.arange(len(around)), :, np.arange(len(around))] = False  # its own rod
+    covered = covers.sum(axis=2)
+    full = np.array(list(taken), dtype=float).reshape(-1, 4)
     placed: dict[int, tuple[float, float]] = {}
-    for index in order:
-        tried = [_corner(around[index], sizes[index], place, area) for place in _PLACES]
-        boxes = [(x, y, x + sizes[index][0], y + sizes[index][1]) for x, y in tried]
-        free = [number for number, box in enumerate(boxes) if not any(_overlap(box, other) for other in boxes_taken)]
-        if free or index in must:
-            rods = [tuple(rod) for rod in np.delete(around, index, axis=0).tolist()]
-            chosen = min(free or [0], key=lambda number: sum(_overlap(boxes[number], rod) for rod in rods))
-            placed[index] = tried[chosen]
-            boxes_taken.append(boxes[chosen])
+    for index in dict.fromkeys([*must, *range(len(around))]):
+        is_free = ~_overlap(plates[index][:, None], full).any(axis=1)
+        if is_free.any() or index in must:
+            chosen = int(np.where(is_free, covered[index], len(around)).argmin()) if is_free.any() else 0
+            x, y = corners[index, chosen].tolist()
+            placed[index] = x, y
+            full = np.vstack([full, plates[index, chosen]])
     return placed
 
 
@@ -114,17 +116,16 @@ def paint_labels(
         painter.drawText(base + QPointF(names[index] + _GAP_PX, 0), label.value)
 
 
-def _corner(
-    rod: NDArray[np.float64], size: NDArray[np.float64], place: tuple[int, int], area: Box
-) -> tuple[float, float]:
-    """Top left corner of a plate beside a rod; moved into *area* where it would leave it."""
-    left, top, right, bottom = rod
-    across = {-1: left - size[0], 0: (left + right - size[0]) / 2, 1: right}[place[0]]
-    down = {-1: top - size[1], 0: (top + bottom - size[1]) / 2, 1: bottom}[place[1]]
-    x = max(area[0], min(across, area[2] - size[0]))
-    y = max(area[1], min(down, area[3] - size[1]))
-    return float(x), float(y)
+def _corners(around: NDArray[np.float64], sizes: NDArray[np.float64], area: Box) -> NDArray[np.float64]:
+    """Top left corners, (n, places, 2), of plates beside rods; moved into *area* where they would leave it."""
+    first, last = around[:, None, :2], around[:, None, 2:]
+    size = sizes[:, None]
+    side = np.array(_PLACES)
+    beside = np.where(side < 0, first - size, np.where(side > 0, last, (first + last - size) / 2))
+    corners: NDArray[np.float64] = np.maximum(area[:2], np.minimum(beside, area[2:] - size))
+    return corners
 
 
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    both: NDArray[np.bool_] = (one[..., :2] < other[..., 2:]) & (other[..., :2] < one[..., 2:])
+    return both[..., 0] & both[..., 1]

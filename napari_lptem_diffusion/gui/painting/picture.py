@@ -148,8 +148,10 @@ class Picture:
             reach = (np.abs(drawn.tips[:, 1] - drawn.tips[:, 0]) * straight + width) / 2
         around = np.column_stack([drawn.centres - reach, drawn.centres + reach])
         legible = (around[:, 2:] - around[:, :2]).max(axis=1, initial=0.0) >= _SHORTEST_LABELLED_PX
-        chosen = [*np.flatnonzero(drawn.selected), *np.flatnonzero(legible & ~drawn.selected)[:MOST_LABELS]]
-        if chosen:
+        main = rods["particle"].to_numpy() == (self.selected[-1] if self.selected else -1)
+        first = np.lexsort((~drawn.selected, ~main))  # the main one, the other selected ones, the rest
+        chosen = first[(legible | drawn.selected)[first]][:MOST_LABELS]
+        if len(chosen):
             labels = self._labels(rods.iloc[chosen], drawn.selected[chosen], marks)
             taken = [(plate.left(), plate.top(), plate.right(), plate.bottom()) for plate in plates]
             paint_labels(painter, labels, around[chosen], self._area(view), taken, self.theme.font)
