@@ -5,32 +5,25 @@ Nothing heavy is imported until a movie is analysed, so that the processes start
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
-from napari_lptem_diffusion.progress import Progress, ShouldStop, Stopped, report
+from napari_lptem_diffusion.progress import Progress, ShouldStop, Stopped
 from napari_lptem_diffusion.settings import Settings
+from napari_lptem_diffusion.workers import elsewhere, on_processes
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.particles.correcting.correction import Correction
 
 SUMMARY = "batch.csv"
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHON_CPU_COUNT")
-_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True)
@@ -153,15 +146,15 @@ def analyze_movies(
         check_output_folder(job.folder, overwrite)
     for outcome in known.values():
         _tell(on_outcome, outcome)
-    do = partial(_here, progress=progress, should_stop=should_stop)
+    results: Iterator[tuple[Job, Outcome | Exception]] = _here(waiting, progress, should_stop)
     if executor is not None:
-        do = partial(_elsewhere, executor=executor, output=output, progress=progress, should_stop=should_stop)
+        results = elsewhere(_outcome_of, waiting, executor, output, progress, should_stop)
     elif workers > 1:
-        do = partial(_on_processes, workers=workers, output=output, progress=progress, should_stop=should_stop)
+        results = on_processes(_outcome_of, waiting, workers, output, progress, should_stop)
     try:
-        for job, outcome in do(waiting):
-            known[job] = outcome
-            _tell(on_outcome, outcome)
+        for job, result in results:
+            known[job] = _told(job, result)
+            _tell(on_outcome, known[job])
     finally:
         _write_summary([known[job] for job in jobs if job in known], output)
     return tuple(known[job] for job in jobs)
@@ -232,48 +225,10 @@ def _here(
         yield job, _outcome(job, progress, should_stop)
 
 
-def _on_processes(
-    jobs: Sequence[Job], workers: int, output: Path, progress: Progress | None, should_stop: ShouldStop | None
-) -> Iterator[tuple[Job, Outcome]]:
-    # Spawned on every system: forked processes would share locks of threads that they do not have.
-    pool = ProcessPoolExecutor(min(workers, max(len(jobs), 1)), get_context("spawn"), _leave_interrupts_to_the_parent)
-    with pool, _one_thread_each():
-        yield from _elsewhere(jobs, pool, output, progress, should_stop)
-
-
-def _elsewhere(
-    jobs: Sequence[Job], executor: Executor, output: Path, progress: Progress | None, should_stop: ShouldStop | None
-) -> Iterator[tuple[Job, Outcome]]:
-    """Hand the jobs to *executor*; workers are told to stop by a file, which reaches them wherever they run."""
-    with _stop_file(output) as stop_file:
-        futures: dict[Future[Outcome], Job] = {executor.submit(_outcome_of, job, stop_file): job for job in jobs}
-        pending = set(futures)
-        try:
-            while pending:
-                report(progress, should_stop, len(jobs) - len(pending), len(jobs), "analyse movies")
-                done, pending = wait(pending, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-                for future in done:
-                    yield futures[future], _result(future, futures[future])
-            report(progress, None, len(jobs), len(jobs), "analyse movies")
-        except BaseException:
-            stop_file.touch()
-            wait([future for future in pending if not future.cancel()])
-            raise
-
-
-@contextmanager
-def _stop_file(output: Path) -> Iterator[Path]:
-    output.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".lptem-", dir=output))
-    try:
-        yield folder / "stop"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _outcome_of(job: Job, stop_file: Path) -> Outcome:
-    """Do *job* in a worker."""
-    return _outcome(job, None, stop_file.exists)
+def _outcome_of(job: Job, should_stop: ShouldStop) -> Outcome:
+    """Do *job* in a worker, unless it was done in one that died before it could tell."""
+    before = None if job.overwrite else _done_before(job)
+    return before or _outcome(job, None, should_stop)
 
 
 def _outcome(job: Job, progress: Progress | None, should_stop: ShouldStop | None) -> Outcome:
@@ -296,15 +251,13 @@ def _outcome(job: Job, progress: Progress | None, should_stop: ShouldStop | None
     return outcome(warned=tuple(warned))
 
 
-def _result(future: Future[Outcome], job: Job) -> Outcome:
+def _told(job: Job, result: Outcome | Exception) -> Outcome:
     """What a worker returned; a worker that died is a failure of its movie."""
-    try:
-        return future.result()
-    except Stopped:
-        raise
-    except Exception as error:
-        said = f"{job.movie.name}: the process that analysed it ended ({error}); it may have run out of memory."
-        return Outcome(job.movie, job.folder, "failed", said, details=traceback.format_exc())
+    if isinstance(result, Outcome):
+        return result
+    said = f"{job.movie.name}: the process that analysed it ended ({result}); it may have run out of memory."
+    details = "".join(traceback.format_exception(result))
+    return Outcome(job.movie, job.folder, "failed", said, details=details)
 
 
 def _done_before(job: Job) -> Outcome | None:
@@ -348,23 +301,3 @@ def _counts(outcome: Outcome) -> dict[str, Any]:
 def _tell(on_outcome: Callable[[Outcome], None] | None, outcome: Outcome) -> None:
     if on_outcome is not None:
         on_outcome(outcome)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Have processes that are started meanwhile work with one thread each: libraries look when they are loaded."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    """A terminal sends Ctrl-C to all processes at once; the parent ends the workers in good order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

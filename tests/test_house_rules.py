@@ -27,7 +27,7 @@ FLOORS = [
     {"diffusion"},
     {"export"},
     {"analysis", "corrections", "session", "judge", "compare", "sample_data"},
-    {"batch", "cli", "terminal"},
+    {"batch", "cli", "terminal", "workers"},
     {"gui"},
 ]
 """From the ground up: a room imports from its own floor and from those below it."""

@@ -1,0 +1,153 @@
+"""Work spread over processes, or any executor: told to stop by a file, and going on where a process was killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from napari_lptem_diffusion.progress import Progress, ShouldStop, Stopped, report
+
+J = TypeVar("J")
+R = TypeVar("R")
+Do = Callable[[J, ShouldStop], R]
+"""What is done with each job, at the top of a module, so that other processes find it."""
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHON_CPU_COUNT")
+_SECONDS_BETWEEN_LOOKS = 0.2
+_STAGE = "analyse movies"
+
+
+def on_processes(
+    do: Do[J, R],
+    jobs: Sequence[J],
+    workers: int,
+    folder: Path,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[tuple[J, R | Exception]]:
+    """Do *jobs* on so many processes with one thread each; yield each with what came of it, the first done first.
+
+    A process that is killed, such as for want of memory, takes its pool with it. Jobs that may have been running then
+    are done again one at a time, the others on a new pool. Only a job whose process dies while it runs alone comes
+    with `BrokenExecutor`.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    known = 0
+
+    def tell(*_: object) -> None:
+        report(progress, None, known, len(jobs), _STAGE)
+
+    with _one_thread_each():
+        waiting = list(jobs)
+        while waiting:
+            lost = []
+            for job, result in _on_a_pool(do, waiting, workers, folder, tell, should_stop):
+                if isinstance(result, BrokenExecutor):
+                    lost.append(job)
+                else:
+                    known += 1
+                    yield job, result
+            waiting = [job for job in waiting if job in lost]
+            for job in waiting[:workers]:  # jobs are taken up in their order, so that these were running
+                for _, result in _on_a_pool(do, [job], 1, folder, tell, should_stop):
+                    known += 1
+                    yield job, result
+            waiting = waiting[workers:]
+
+
+def elsewhere(
+    do: Do[J, R],
+    jobs: Sequence[J],
+    executor: Executor,
+    folder: Path,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Iterator[tuple[J, R | Exception]]:
+    """Do *jobs* with *executor*; yield each with what came of it, be it an exception, the first done first.
+
+    Workers are told to stop by a file in *folder*, which reaches them wherever they run.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    with _stop_file(folder) as stop_file:
+        futures = {executor.submit(_in_worker, do, job, stop_file): job for job in jobs}
+        pending = set(futures)
+        try:
+            while pending:
+                report(progress, should_stop, len(jobs) - len(pending), len(jobs), _STAGE)
+                done, pending = wait(pending, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                for future in done:
+                    result = _result(future)
+                    yield futures[future], result
+            report(progress, None, len(jobs), len(jobs), _STAGE)
+        except BaseException:
+            stop_file.touch()
+            wait([future for future in pending if not future.cancel()])
+            raise
+
+
+def _on_a_pool(
+    do: Do[J, R], jobs: Sequence[J], workers: int, folder: Path, progress: Progress, should_stop: ShouldStop | None
+) -> Iterator[tuple[J, R | Exception]]:
+    # Spawned on every system: forked processes would share locks of threads that they do not have.
+    with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
+        yield from elsewhere(do, jobs, pool, folder, progress, should_stop)
+
+
+def _in_worker(do: Do[J, R], job: J, stop_file: Path) -> R:
+    return do(job, stop_file.exists)
+
+
+def _result(future: Future[R]) -> R | Exception:
+    """What a worker returned, or why it did not."""
+    try:
+        return future.result()
+    except Stopped:
+        raise
+    except Exception as error:
+        return error
+
+
+@contextmanager
+def _stop_file(output: Path) -> Iterator[Path]:
+    output.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".lptem-", dir=output))
+    try:
+        yield folder / "stop"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have processes that are started meanwhile work with one thread each: libraries look when they are loaded."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """A terminal sends Ctrl-C to all processes at once; the parent ends the workers in good order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
