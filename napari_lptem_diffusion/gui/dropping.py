@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -47,11 +47,15 @@ class DropTarget(QObject):
     """
 
     dropped = Signal(list)
-    """Emitted with the paths."""
+    """Emitted with the paths, once the program they were dragged from has been answered: dialogs may be shown."""
 
     def __init__(self, dock: QWidget) -> None:
         super().__init__(dock)
         self._dock = dock
+        self._paths: list[Path] = []
+        self._answered = QTimer(self)
+        self._answered.setSingleShot(True)
+        self._answered.timeout.connect(self._on_answered)
         dock.setAcceptDrops(True)
         dock.installEventFilter(self)
 
@@ -72,8 +76,13 @@ class DropTarget(QObject):
         if not paths or (watched is not self._dock and not _is_ours(event, paths)):
             return False
         event.acceptProposedAction()
-        self.dropped.emit(paths)
+        self._paths += paths
+        self._answered.start()
         return True
+
+    def _on_answered(self) -> None:
+        paths, self._paths = self._paths, []
+        self.dropped.emit(paths)
 
 
 def local_paths(event: QDropEvent) -> list[Path]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import napari
 
 _EMPTY = "Drop a movie, tracks or a session here"
+_FIXED = "The tracks came in nm or µm and were divided by it; to change it, import their file again."
 
 
 class MoviePanel(QWidget):
@@ -50,6 +51,7 @@ class MoviePanel(QWidget):
         self._folder = Path.home()
         self.image: Image | None = None
         self.movie: Movie | None = None
+        self._fixed_pixel_size_nm: float | None = None
         self._typed: WeakKeyDictionary[Image, MovieSettings] = WeakKeyDictionary()
         self.form = SettingsForm(settings)
         self.form.changed.connect(self._on_calibration)
@@ -80,14 +82,25 @@ class MoviePanel(QWidget):
 
     @property
     def settings(self) -> MovieSettings:
-        """What the user knows of the recording."""
-        return self.form.settings
+        """What the user knows of the recording, with the pixel size that the result in view asks for."""
+        if self._fixed_pixel_size_nm is None:
+            return self.form.settings
+        return self.form.settings.model_copy(update={"pixel_size_nm": self._fixed_pixel_size_nm})
 
     def set_settings(self, settings: MovieSettings) -> None:
         """Show *settings* of the movie that is chosen."""
-        if settings != self.settings:
+        if settings != self.form.settings:
             self.form.set_settings(settings)
             self._on_calibration()
+
+    def fix_pixel_size(self, pixel_size_nm: float | None) -> None:
+        """Lock the pixel size at the one by which the positions of the result in view were divided; None: unlock."""
+        if pixel_size_nm != self._fixed_pixel_size_nm:
+            self._fixed_pixel_size_nm = pixel_size_nm
+            row = self.form.rows["pixel_size_nm"]
+            row.setEnabled(pixel_size_nm is None)
+            row.show_value(self.settings.pixel_size_nm)
+            self._show_calibration()
 
     def choose(self, image: Image) -> None:
         """Choose one of `movies`."""
@@ -130,7 +143,7 @@ class MoviePanel(QWidget):
         if image is self.image:
             return
         if self.image is not None:  # what was typed belongs to the movie that is left
-            self._typed[self.image] = self.settings
+            self._typed[self.image] = self.form.settings
             self.form.set_settings(MovieSettings() if image is None else self._typed.get(image, MovieSettings()))
         self.image = image
         self.movie = None
@@ -139,7 +152,7 @@ class MoviePanel(QWidget):
         except InputError as error:
             self.failed.emit(error)
         self._show_facts()
-        show_calibration(self.form, self.movie)
+        self._show_calibration()
         self.movie_changed.emit()
 
     def _show_facts(self) -> None:
@@ -153,8 +166,15 @@ class MoviePanel(QWidget):
         self._notes.setVisible(bool(notes))
 
     def _on_calibration(self) -> None:
-        show_calibration(self.form, self.movie)
+        self._show_calibration()
         self.calibration_changed.emit()
+
+    def _show_calibration(self) -> None:
+        show_calibration(self.form, self.movie)
+        if self._fixed_pixel_size_nm is not None:
+            row = self.form.rows["pixel_size_nm"]
+            row.show_value(self._fixed_pixel_size_nm)
+            row.set_note(_FIXED)
 
     def _lay_out(self) -> None:
         open_button = QPushButton("Open")

@@ -46,6 +46,8 @@ class Opening(QObject):
         Which take what was opened.
     show_analysis : callable
         Shows an analysis over a layer and returns it in a sentence.
+    may_start : callable
+        Returns whether work can be started now, and tells the user where it cannot.
     """
 
     work_wanted = Signal(object, str, object)
@@ -65,11 +67,12 @@ class Opening(QObject):
         sessions: Sessions,
         presets: PresetsMenu,
         show_analysis: ShowAnalysis,
+        may_start: Callable[[], bool],
     ) -> None:
         super().__init__(window)
         self._window, self._viewer, self._movie_panel, self._steps = window, viewer, movie_panel, steps
         self._selection, self._sessions, self._presets = selection, sessions, presets
-        self._show_analysis = show_analysis
+        self._show_analysis, self._may_start = show_analysis, may_start
         self.movies = MovieOpener(self)
         self.movies.opened.connect(self._show_layer)
         sessions.opened.connect(self._show_session)
@@ -96,6 +99,8 @@ class Opening(QObject):
 
     def import_tracks(self, path: Path) -> None:
         """Ask what the columns of a file of tracks hold, and judge their motion."""
+        if not self._may_start():
+            return
         answer = ask_for_tracks(self._window, path, self._steps.settings)
         if answer is not None and self._sessions.may_replace_result():
             work = partial(judge_tracks, answer.path, answer.settings, answer.columns)
@@ -112,7 +117,9 @@ class Opening(QObject):
         movie, image = self._movie_panel.movie, self._movie_panel.image
         if movie is None or image is None or not lies_within(analysis, movie):
             image = self.show_movie(analysis.movie)
+        self._movie_panel.choose(image)
         sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}, over {image.name}."
+        self._movie_panel.set_settings(analysis.settings.movie)  # as they were entered with the file
         self.tracks_shown.emit(columns)
         return sentence
 

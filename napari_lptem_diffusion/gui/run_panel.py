@@ -113,9 +113,9 @@ class RunPanel(QWidget):
         worker.start()
 
     def cancel(self) -> None:
-        """Ask the work to stop; `finished` follows soon."""
+        """Ask the work to stop; `finished` follows soon. What was done by then all the same counts as done."""
         if self._worker is not None:
-            self._worker.quit()
+            self._worker.stop()
             self.cancel_button.setEnabled(False)
             self.say("Stopping …")
 

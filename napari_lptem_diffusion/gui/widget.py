@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,7 @@ class LptemDiffusionWidget(QWidget):
             self.sessions,
             self.presets_menu,
             self.show_analysis,
+            self.may_start,
         )
         self._lay_out()
         self._connect()
@@ -126,10 +128,14 @@ class LptemDiffusionWidget(QWidget):
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Do *work* with progress and Cancel; where other work is going on, say so."""
+        if self.may_start():
+            self.run_panel.start(work, description, on_done)
+
+    def may_start(self) -> bool:
+        """Whether nothing is running; where something is, say so."""
         if self.run_panel.is_running:
             tell("Something is still running: wait for it, or cancel it.")
-        else:
-            self.run_panel.start(work, description, on_done)
+        return not self.run_panel.is_running
 
     def compare(self, *paths: Path) -> None:
         """Open the window that compares movies, with these exports or sessions in it."""
@@ -210,6 +216,7 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.finished.connect(partial(self._set_busy, False))
         self.run_panel.finished.connect(self.sessions.ask_for_missing_movie)
         self.opening.tracks_shown.connect(self.export_panel.note_columns)
+        self.opening.tracks_shown.connect(lambda _: self._take_scale())  # of the movie that they are drawn over
         self.presets_menu.taken.connect(self.run_panel.say)
         self.export_panel.told.connect(self.run_panel.say)
         for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening):
@@ -217,7 +224,7 @@ class LptemDiffusionWidget(QWidget):
         for part, advice in self._advice:
             part.failed.connect(partial(tell_error, self, advice))
         self.look_panel.changed.connect(self.canvas.set_look)
-        self.sessions.autosave.failed.connect(lambda error: tell(f"Results are not kept against a crash: {error}"))
+        self.sessions.not_kept.connect(lambda error: tell(f"Results are not kept against a crash: {error}"))
         for dock in (self, self.results):
             ShortcutKeeper(dock, self.sessions.actions_)
         # Not at once: layers cannot be taken from a list that is taking one itself.
@@ -231,6 +238,7 @@ class LptemDiffusionWidget(QWidget):
         for event, callback in of_viewer:
             event.connect(callback)
         leave = (
+            self.sessions.leave,  # first: nothing may keep corrections from being kept
             self.run_panel.abandon,
             self.live_preview.preview.abandon,
             self.opening.movies.abandon,
@@ -238,7 +246,6 @@ class LptemDiffusionWidget(QWidget):
             self.canvas.disconnect,
             self.movie_panel.leave_viewer,
             self.results_dock.remove,
-            self.sessions.leave,
         )
         self.destroyed.connect(partial(_let_go, leave, of_viewer))
 
@@ -254,11 +261,19 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
         if not self.run_panel.is_running:
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
-        if self.movie_panel.shows_own_movie:  # the scale of another reader's layer is not ours to set
-            self._on_calibration()
+        self._fix_pixel_size()
+        self._take_scale()
         self.steps.show_movie(self.movie_panel.calibrated())
         self._show_states()
         self.live_preview.request()
+
+    def _take_scale(self) -> None:
+        if self.movie_panel.shows_own_movie:  # the scale of another reader's layer is not ours to set
+            self._on_calibration()
+
+    def _fix_pixel_size(self) -> None:
+        result = self._result_in_view
+        self.movie_panel.fix_pixel_size(None if result is None else result.px_stands_for_nm)
 
     def _on_opening(self, text: str) -> None:
         if not self.run_panel.is_running:
@@ -332,6 +347,7 @@ class LptemDiffusionWidget(QWidget):
 
     def _show_states(self) -> None:
         """Show in fields and titles what is known of the chosen movie: what its result says, or nothing yet."""
+        self._fix_pixel_size()
         result = self._result_in_view
         self.steps.show_measured({} if result is None else result.measured)
         self.steps.show_result(result)
@@ -368,7 +384,8 @@ class LptemDiffusionWidget(QWidget):
 
 def _let_go(leave: Iterable[Callable[[], None]], of_viewer: Iterable[tuple[EventEmitter, Callable[[], None]]]) -> None:
     """Stop what runs and leave the viewer, when the widget is gone: only Python's halves may be touched."""
-    for step in leave:
-        step()
-    for event, callback in of_viewer:
-        event.disconnect(callback)
+    with ExitStack() as steps:  # all are taken, whichever fails, the last pushed first
+        for event, callback in of_viewer:
+            steps.callback(event.disconnect, callback)
+        for step in reversed(list(leave)):
+            steps.callback(step)

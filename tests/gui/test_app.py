@@ -6,11 +6,14 @@ import pytest
 from PIL import Image
 from qtpy.QtWidgets import QWidget
 
+from napari_lptem_diffusion.corrections import correct
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import app
+from napari_lptem_diffusion.gui.autosave import newest_orphan
 from napari_lptem_diffusion.gui.help import PAGES, HelpWindow
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.particles.correcting.correction import Anchor, DeleteTrack
 from napari_lptem_diffusion.session import save_session
 from napari_lptem_diffusion.settings import DetectionSettings, Settings
 from tests.analysis_factory import make_analysis
@@ -109,6 +112,23 @@ def test_closing_the_dock_takes_everything_of_ours_along(viewer, qtbot):
     qtbot.waitUntil(lambda: not viewer.window.dock_widgets)
     viewer.dims.set_current_step(0, 3)
     assert not any("lptem" in getattr(each, "__module__", "") for each in viewer.mouse_drag_callbacks)
+
+
+def test_two_widgets_in_a_viewer_each_close_for_themselves(viewer, qtbot, autosave_home):
+    widgets = [LptemDiffusionWidget(viewer) for _ in range(2)]
+    docks = [viewer.window.add_dock_widget(widget, name=f"dock {n}") for n, widget in enumerate(widgets)]
+    for widget in widgets:
+        widget.steps.preview_box.setChecked(False)
+    analysis = make_analysis()
+    rod = analysis.tracks[analysis.tracks["particle"] == 2].iloc[0]
+    corrected = correct(analysis, DeleteTrack(track=Anchor(frame=int(rod["frame"]), x=rod["x"], y=rod["y"])))
+    widgets[1].show_analysis(widgets[1].show_movie(analysis.movie), corrected)
+    for dock in docks:
+        dock.destroyOnClose()
+    qtbot.waitUntil(lambda: not viewer.window.dock_widgets)
+    qtbot.waitUntil(lambda: any(autosave_home.rglob("*.lptem")), timeout=20_000)
+    assert not any("lptem" in name for name in viewer.canvas.overlays)
+    assert newest_orphan(autosave_home) is not None
 
 
 def test_every_page_of_the_help_is_there(qtbot):

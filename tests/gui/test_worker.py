@@ -1,5 +1,6 @@
 import threading
 import time
+import warnings
 
 import pytest
 from qtpy.QtCore import QEvent, QObject
@@ -101,9 +102,54 @@ def test_a_failure_reaches_the_gui_and_the_panel_is_ready_again(panel, qtbot):
     assert panel.run_button.isEnabled()
 
 
-def test_a_warning_of_the_work_reaches_the_gui(panel, qtbot):
-    import warnings
+def test_work_that_is_done_before_it_can_stop_counts_as_done(panel, qtbot):
+    begun, go_on = threading.Event(), threading.Event()
 
+    def write(progress, should_stop):
+        begun.set()
+        go_on.wait(5)
+        return "rods.lptem"
+
+    panel.start(write, "Saving", on_done=lambda name: f"Written: {name}.")
+    qtbot.waitUntil(begun.is_set, timeout=5000)
+    with qtbot.waitSignal(panel.finished, timeout=5000):
+        panel.cancel()
+        go_on.set()
+    assert panel.text == "Written: rods.lptem."
+
+
+def test_two_workers_hear_their_own_warnings_and_later_ones_go_where_they_went(qtbot):
+    """The one that begins first ends first, which leaves a process without its hook if each puts back what it found."""
+    both_run, first_has_ended = threading.Barrier(2), threading.Event()
+
+    def work(name, wait):
+        def warn(progress, should_stop):
+            both_run.wait(5)
+            wait()
+            warnings.warn(name, InputWarning, stacklevel=1)
+
+        return warn
+
+    before = []
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: before.append(str(message))
+        heard = {"first": [], "second": []}
+        workers = {
+            "first": Worker(work("first", lambda: None)),
+            "second": Worker(work("second", lambda: first_has_ended.wait(5))),
+        }
+        for name, worker in workers.items():
+            worker.warned.connect(lambda warning, name=name: heard[name].append(str(warning[0])))
+        workers["first"].finished.connect(first_has_ended.set)
+        with qtbot.waitSignals([worker.finished for worker in workers.values()], timeout=5000):
+            for worker in workers.values():
+                worker.start()
+        assert heard == {"first": ["first"], "second": ["second"]}
+        warnings.warn("later", InputWarning, stacklevel=1)
+    assert before == ["later"]
+
+
+def test_a_warning_of_the_work_reaches_the_gui(panel, qtbot):
     with qtbot.waitSignal(panel.warned, timeout=5000) as signal:
         panel.start(lambda *_: warnings.warn("cut off", InputWarning, stacklevel=1), "Warning", lambda _: "done")
     assert str(signal.args[0]) == "cut off"
