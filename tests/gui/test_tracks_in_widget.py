@@ -1,0 +1,97 @@
+"""Tracks of another tool in the window: their scale, wherever it was said, and what may be changed of it."""
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_lptem_diffusion.gui.import_tracks import TrackImport
+from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
+from napari_lptem_diffusion.settings import Settings
+from tests.analysis_factory import make_analysis
+
+RUN_TIMEOUT_MS = 120_000
+# Qt complains of what is wrong in the use of it, such as widgets that are touched from another thread.
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
+
+
+@pytest.fixture
+def judge(widget, tmp_path, qtbot, monkeypatch):
+    """Return a function that imports made-up tracks with what was entered in the dialog."""
+    path = tmp_path / "tracks.csv"
+    make_analysis().tracks[["particle", "frame", "x", "y"]].to_csv(path, index=False)
+
+    def judge(length_unit, **movie):
+        answer = TrackImport(
+            path,
+            Settings.checked({"movie": movie}, "test"),
+            ColumnMap("x", "y", "particle", "frame", length_unit=length_unit),
+        )
+        monkeypatch.setattr("napari_lptem_diffusion.gui.opening.ask_for_tracks", lambda *_: answer)
+        with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+            widget.opening.import_tracks(path)
+        return widget.result
+
+    return judge
+
+
+def recipe(widget):
+    widget.export_panel.copy_action.trigger()
+    return QApplication.clipboard().text()
+
+
+def there_and_back(widget):
+    """Look at another movie, then again at that of the result."""
+    of_result = widget.result.image
+    widget.show_movie(Movie.from_array(np.zeros((60, 64, 64), np.uint8), name="second"))
+    assert widget.movie_panel.form.rows["pixel_size_nm"].isEnabled()
+    assert widget.settings.movie.pixel_size_nm is None
+    widget.movie_panel.choose(of_result)
+
+
+def test_what_was_entered_with_tracks_stays_with_them(widget, judge):
+    result = judge("px", pixel_size_nm=2.5, frame_interval_s=0.05)
+    judged, script = result.analysis, recipe(widget)
+    assert widget.settings.movie.pixel_size_nm == 2.5
+    assert "pixel_size_nm=2.5" in script
+    assert "frame_interval_s=0.05" in script
+    there_and_back(widget)
+    assert result.analysis is judged
+    assert recipe(widget) == script
+
+
+def test_tracks_that_came_in_nm_keep_the_pixel_size_that_divided_them(widget, judge):
+    result = judge("nm", pixel_size_nm=2.5, frame_interval_s=0.05)
+    row = widget.movie_panel.form.rows["pixel_size_nm"]
+    assert not row.isEnabled()
+    assert "import their file again" in row.note
+    widget.movie_panel.form.take_from_movie()
+    widget.set_settings(Settings())
+    assert row.value_widget.value == 2.5
+    assert result.analysis.movie.calibration.pixel_size_nm == 2.5
+    there_and_back(widget)
+    assert not row.isEnabled()
+    assert result.analysis.movie.calibration.pixel_size_nm == 2.5
+    judge("px", pixel_size_nm=4.0)
+    assert row.isEnabled()
+    row.value_widget.value = 5.0
+    assert result.analysis.movie.calibration.pixel_size_nm == 5
+
+
+def test_tracks_in_px_take_the_scale_of_the_movie_they_are_drawn_over(widget, judge):
+    movie = make_analysis().movie
+    widget.show_movie(movie)
+    result = judge("px")
+    assert result.image.name == "rods.tif"
+    assert result.analysis.movie.calibration.pixel_size_nm == movie.calibration.pixel_size_nm == 2
+
+
+def test_nothing_is_asked_about_tracks_while_something_runs(widget, tmp_path, monkeypatch, qtbot):
+    asked, told = [], []
+    monkeypatch.setattr("napari_lptem_diffusion.gui.opening.ask_for_tracks", lambda *_: asked.append(1))
+    monkeypatch.setattr("napari_lptem_diffusion.gui.widget.tell", told.append)
+    widget.start(lambda _, should_stop: should_stop(), "Working", lambda _: "done")
+    widget.opening.import_tracks(tmp_path / "tracks.csv")
+    assert asked == []
+    assert "still running" in told[0]
+    qtbot.waitUntil(lambda: not widget.run_panel.is_running)
