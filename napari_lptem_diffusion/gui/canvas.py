@@ -308,9 +308,9 @@ class Canvas(QObject):
         if tracks is None:
             if rods.empty or self._result_image is None:
                 return
-            data, options, kind = layers.tracks_layer(rods, self.look.tail_frames)
-            self._result["tracks"] = self._add(self._result_image, data, options, kind)
-        elif not rods.empty and not np.array_equal(tracks.data, layers.track_vertices(rods)):
+            data, options, kind = layers.tracks_layer(rods[:1], self.look.tail_frames)  # new layers take all data twice
+            tracks = self._result["tracks"] = self._add(self._result_image, data, options, kind)
+        if not rods.empty and not np.array_equal(tracks.data, layers.track_vertices(rods)):
             tracks.data = layers.track_vertices(rods)
         self._show_tails(not rods.empty)
         self._colour_tracks()

@@ -102,7 +102,15 @@ def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
     rod = make_analysis(seed=1).tracks.query("particle == @GAP_PARTICLE and frame == @selection.frame").iloc[0]
     assert np.allclose(viewer.scene.camera.center[-2:], (2 * rod["y"], 2 * rod["x"]))
     canvas.disconnect()
-    assert "lptem_diffusion" not in viewer.canvas.overlays
+    assert not any("lptem" in name for name in viewer.canvas.overlays)
+
+
+def test_two_canvases_of_a_viewer_leave_it_one_after_the_other(viewer):
+    first, second = Canvas(viewer, Selection()), Canvas(viewer, Selection())
+    first.disconnect()
+    assert any("lptem" in name for name in viewer.canvas.overlays)
+    second.disconnect()
+    assert not any("lptem" in name for name in viewer.canvas.overlays)
 
 
 @pytest.mark.filterwarnings("ignore")
