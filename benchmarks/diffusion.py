@@ -25,7 +25,7 @@ from reference_tracks import (
 )
 
 from napari_lptem_diffusion.diffusion import alternatives
-from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, Motion, estimate_diffusion
+from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, Motion, network_estimates
 from napari_lptem_diffusion.diffusion.population import Draw
 from napari_lptem_diffusion.diffusion.statistics import mean_squared_displacement, power_law
 from napari_lptem_diffusion.settings import DiffusionSettings
@@ -119,7 +119,7 @@ def exposed_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
         for sigma in (0.0, 0.3):
             alpha = rng.uniform(low, high, count)
             tracks = [observe(exposed_fbm_steps(a, 99, rng), sigma, rng) for a in alpha]
-            found = estimate_diffusion(table(tracks, sigma), DiffusionSettings(), weights=weights).particles
+            found = network_estimates(table(tracks, sigma), DiffusionSettings(), weights=weights).particles
             fits = np.array([_msd_alpha(track) for track in tracks])
             print(
                 f"| {low} to {high} | {sigma} | {_error(found['alpha_fbm'], alpha):.3f} | "
@@ -247,14 +247,14 @@ def andi_datasets(path: Path, weights: Path, rng: np.random.Generator) -> None:
 def _mismatch(all_steps: list[Floats], weights: Path, rng: np.random.Generator, exposure: float = 0) -> Floats:
     rows = table([observe(steps, 0.1, rng) for steps in all_steps], 0.1)
     settings = DiffusionSettings(exposure_fraction=exposure)
-    return estimate_diffusion(rows, settings, weights=weights).particles["model_mismatch"].to_numpy()
+    return network_estimates(rows, settings, weights=weights).particles["model_mismatch"].to_numpy()
 
 
 def speed(weights: Path, rng: np.random.Generator) -> None:
     tracks = [observe(fbm_steps(0.5, 299, rng), 0.1, rng) for _ in range(300)]
     rows = table(tracks, 0.1)
     start = time.perf_counter()
-    estimate_diffusion(rows, NO_BLUR, weights=weights)
+    network_estimates(rows, NO_BLUR, weights=weights)
     network = time.perf_counter() - start
     start = time.perf_counter()
     for track in tracks:
@@ -267,7 +267,7 @@ def speed(weights: Path, rng: np.random.Generator) -> None:
 
 
 def _judge(tracks: list[Floats], sigma: float | None, weights: Path) -> Motion:
-    return estimate_diffusion(table(tracks, sigma), NO_BLUR, weights=weights)
+    return network_estimates(table(tracks, sigma), NO_BLUR, weights=weights)
 
 
 def _scaled_by_window(alpha: float, steps: int, window: int, rng: np.random.Generator) -> Floats:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from reference_tracks import Floats, fbm_covariance, fbm_steps, moving_ctrw_steps, observe, table, unit
 
-from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, estimate_diffusion
+from napari_lptem_diffusion.diffusion.estimate import BUNDLED_WEIGHTS, network_estimates
 from napari_lptem_diffusion.settings import DiffusionSettings
 
 EXPONENTS = np.linspace(0.1, 1.0, 46)[:-1] + 0.01
@@ -49,7 +49,7 @@ def line(frames: int, sigma: float, count: int, weights: Path, rng: np.random.Ge
         parts = unit(fbm_steps(f, frames - 1, rng)), unit(moving_ctrw_steps(c, frames - 1, rng))
         tracks.append(observe(np.sqrt(m) * parts[0] + np.sqrt(1 - m) * parts[1], sigma, rng))
     told = DiffusionSettings(exposure_fraction=0)
-    judged = estimate_diffusion(table(tracks, sigma), told, weights=weights).particles
+    judged = network_estimates(table(tracks, sigma), told, weights=weights).particles
     samples = np.stack([posterior(track, sigma, SWEEPS[frames], rng) for track in tracks])
     medians = np.median(samples, axis=1)
     halves = np.median(samples[..., 0].reshape(count, 2, -1), axis=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ class Motion:
     frames : DataFrame
         One row per particle and frame where the particle was seen, sorted so: ``particle``, ``frame``,
         ``mixing_ratio``, ``alpha_fbm``, ``alpha_ctrw``, each with ``_low`` and ``_high`` (the central
-        90 % interval), and ``change_probability``. NaN for tracks too short for the network or without any motion.
+        90 % interval), and ``change_probability``. NaN for tracks too short for the network, and where a particle is
+        immobile: its localization error says nothing of the mixture.
     particles : DataFrame
         One row per particle, sorted: the same quantities for the whole track, ``frames`` (int, frames in which
         it was seen), ``first_frame``, ``last_frame``, ``k_fbm`` (px^2 / frame^alpha_fbm) and ``k_ctrw``
@@ -84,7 +85,7 @@ def estimate_diffusion(
     should_stop: ShouldStop | None = None,
     weights: Path = BUNDLED_WEIGHTS,
 ) -> Motion:
-    """Judge the motion of every track.
+    """Judge the motion of every track; one that is immobile has neither mixing ratio nor exponents.
 
     Parameters
     ----------
@@ -102,6 +103,17 @@ def estimate_diffusion(
     Stopped
         If *should_stop* answered True.
     """
+    return _without_immobile(network_estimates(tracks, settings, progress, should_stop, weights))
+
+
+def network_estimates(
+    tracks: pd.DataFrame,
+    settings: DiffusionSettings | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    weights: Path = BUNDLED_WEIGHTS,
+) -> Motion:
+    """Return what the network says of every track, whether or not it moves; otherwise as `estimate_diffusion`."""
     settings = settings or DiffusionSettings()
     all_tracks = split_tracks(tracks, settings.localization_error_px)
     judged: dict[int, tuple[Columns, Columns]] = {}
@@ -156,6 +168,16 @@ def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
 
 def _judgeable(track: Track) -> bool:
     return track.whole_steps >= SHORTEST_TRACK - 1 and not _is_constant(track)
+
+
+def _without_immobile(motion: Motion) -> Motion:
+    """Return *motion* with no values where a particle is immobile: noise says nothing of the mixture."""
+    particles, frames = motion.particles.copy(), motion.frames.copy()
+    still = particles["immobile"]
+    particles.loc[still, list(PARTICLE_COLUMNS)] = np.nan
+    particles.loc[still, "change_points"] = ""
+    frames.loc[frames["particle"].isin(particles.loc[still, "particle"]), list(FRAME_COLUMNS)] = np.nan
+    return replace(motion, particles=particles, frames=frames)
 
 
 def _is_constant(track: Track) -> bool:

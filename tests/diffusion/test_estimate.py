@@ -137,10 +137,16 @@ def test_a_particle_seen_once_is_not_called_immobile(rng):
     assert not estimate_diffusion(table[table["frame"] == 0]).particles["immobile"].any()
 
 
-def test_noise_alone_says_nothing_of_the_mixture_and_is_called_immobile(rng):
-    found = estimate_diffusion(tracks_table([np.zeros((99, 2))] * 30, 0.3, rng)).particles
-    assert found["immobile"].mean() > 0.9
-    assert (found["mixing_ratio_high"] - found["mixing_ratio_low"]).median() > 0.5
+def test_noise_alone_is_called_immobile_and_has_neither_mixture_nor_exponents(rng):
+    motion = estimate_diffusion(tracks_table([np.zeros((99, 2))] * 30, 0.3, rng))
+    still = motion.particles["immobile"]
+    assert still.mean() > 0.9
+    said = [name for name in motion.particles if name.startswith(("mixing", "alpha", "k_", "model_mismatch"))]
+    assert motion.particles.loc[still, said].isna().all(axis=None)
+    assert motion.particles.loc[still, "change_points"].eq("").all()
+    frames = motion.frames[motion.frames["particle"].isin(motion.particles.loc[still, "particle"])]
+    assert len(frames) == 100 * still.sum()
+    assert frames["mixing_ratio"].isna().all()
 
 
 def test_motion_blur_is_seen_through(rng):
