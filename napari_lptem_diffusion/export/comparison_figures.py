@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.export.palette import SCALES
+from napari_lptem_diffusion.export.rc import drawing_with
 
 _INK = "#1d2733"
 _TITLES = {
@@ -75,7 +75,7 @@ def comparison_figure(
 def save_publication_figure(figure: Figure, path: Path) -> None:
     """Write *figure* as the format that the suffix of *path* names; text stays text, and no date is written."""
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "comparison", "pdf.fonttype": 42}):
+    with drawing_with({"svg.fonttype": "none", "svg.hashsalt": "comparison", "pdf.fonttype": 42}):
         figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=dates.get(path.suffix))
 
 

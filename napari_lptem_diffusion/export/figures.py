@@ -24,6 +24,7 @@ from napari_lptem_diffusion.export.drawing import (
     tracks_of,
 )
 from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
+from napari_lptem_diffusion.export.rc import drawing_with
 from napari_lptem_diffusion.export.tables import msd_table, rods_with_motion
 from napari_lptem_diffusion.export.units import time_axis
 
@@ -167,13 +168,15 @@ def change_point_frames(change_points: str) -> list[int]:
 
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write *figure* as the format that the suffix of *path* names."""
-    figure.savefig(path, dpi=_DOTS_PER_INCH)
+    with drawing_with():
+        figure.savefig(path, dpi=_DOTS_PER_INCH)
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
     """Return *figure* as the bytes of a file of *kind*, "png" or "svg"."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=_DOTS_PER_INCH)
+    with drawing_with():
+        figure.savefig(buffer, format=kind, dpi=_DOTS_PER_INCH)
     return buffer.getvalue()
 
 

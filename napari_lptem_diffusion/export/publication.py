@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -28,6 +27,7 @@ from napari_lptem_diffusion.export.figures import (
 )
 from napari_lptem_diffusion.export.folder import staged
 from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
+from napari_lptem_diffusion.export.rc import drawing_with
 from napari_lptem_diffusion.export.tables import rods_with_motion
 from napari_lptem_diffusion.export.units import time_axis
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
@@ -70,7 +70,7 @@ def rod_figure(analysis: Analysis, particle: int) -> Figure:
     rods = rods_with_motion(analysis)
     rods = rods[rods["particle"] == particle].set_index("frame", drop=False)
     changes = change_point_frames(str(row["change_points"].iloc[0]))
-    with rc_context(_TEXT):
+    with drawing_with(_TEXT):
         figure = _figure(COLUMN_MM, _ROD_HEIGHT_MM)
         above, ribbon, *below = figure.subplots(5, 1, height_ratios=[2.5, 0.12, 1, 1, 1])
         _draw_track(above, analysis, rods, changes)
@@ -88,7 +88,7 @@ def rods_figure(analysis: Analysis) -> Figure:
     """
     particles = analysis.motion.particles
     judged = particles.dropna(subset=["mixing_ratio"])
-    with rc_context(_TEXT):
+    with drawing_with(_TEXT):
         figure = _figure(PAGE_MM, _RODS_HEIGHT_MM)
         (ranked, fbm), (msd, ctrw) = figure.subplots(2, 2)
         _draw_ranked(ranked, judged, len(particles))

@@ -1,17 +1,21 @@
 """Figures for a paper: the sizes that journals print, text that stays text, fonts inside, the same bytes each time."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from time import sleep
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import rcParams
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import save_analysis
 from napari_lptem_diffusion.export.publication import cut_out, rod_figure, rods_figure, save_figures
+from napari_lptem_diffusion.export.rc import drawing_with
 from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import SHORT_PARTICLE, SWITCHING_PARTICLE, empty_analysis
@@ -109,3 +113,16 @@ def test_an_export_holds_them_and_a_later_one_without_them_takes_them_away(analy
     }  # fmt: skip
     save_analysis(few, tmp_path / "out", overwrite=True)
     assert list((tmp_path / "out" / "figures").glob("*")) == []
+
+
+def test_threads_that_draw_do_not_take_each_others_settings():
+    before = rcParams["font.size"]
+
+    def drawn(size):
+        with drawing_with({"font.size": size}):
+            sleep(0.005)
+            return rcParams["font.size"]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(drawn, range(5, 25))) == list(range(5, 25))
+    assert rcParams["font.size"] == before
