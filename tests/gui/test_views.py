@@ -144,6 +144,16 @@ def test_a_filter_says_which_rods_are_shown(views, qtbot):
     assert views.table.rods.rowCount() == 5
 
 
+def test_a_filter_that_a_new_result_does_not_know_hides_none_of_its_rods(views):
+    views.filter.show_text("length_nm > 0 and particle < 2")
+    assert views.selection.shown == frozenset({0, 1})
+    views.result.show(None, make_analysis(None, None))
+    assert views.selection.shown is None
+    assert views.table.rods.rowCount() == 5
+    assert views.filter.count.text() == "5 of 5"
+    assert "length_nm" in views.filter.error.text()
+
+
 def test_a_filtered_out_rod_stays_selected(views):
     views.selection.select(2)
     views.filter.show_text("mixing_ratio > 0.3")

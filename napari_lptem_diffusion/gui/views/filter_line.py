@@ -55,17 +55,19 @@ class FilterLine(QWidget):
         self._lay_out()
 
     def set_table(self, table: pd.DataFrame, columns: tuple[Column, ...]) -> None:
-        """Filter another `rod_table` by what is typed."""
+        """Filter another `rod_table` by what is typed; where it has no such columns, all rods are shown."""
         self._table, self._columns = table, columns
-        self.apply()
+        if not self.apply():  # what is shown until now are numbers of other rods
+            self.count.setText(f"{len(table)} of {len(table)}")
+            self._selection.show_only(None)
 
     def show_text(self, text: str) -> None:
         """Filter by *text*, as if it had been typed."""
         self.edit.setText(text)
         self.apply()
 
-    def apply(self) -> None:
-        """Filter by what is typed, or say what is wrong with it."""
+    def apply(self) -> bool:
+        """Filter by what is typed, or say what is wrong with it; return whether it could be read."""
         self._timer.stop()
         text = self.edit.text()
         try:
@@ -73,11 +75,12 @@ class FilterLine(QWidget):
         except InputError as error:
             self.error.setText(str(error))
             self.error.show()
-            return
+            return False
         self.error.hide()
         passing = frozenset(self._table["particle"].to_numpy()[met].tolist())
         self.count.setText(f"{len(passing)} of {len(self._table)}")
         self._selection.show_only(passing if text.strip() else None)
+        return True
 
     def menu(self) -> QMenu:
         """Return the menu of ready-made conditions and of the columns that one may name."""
