@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ LEFT_OUT = ("immobile", "not_judged", "no_mixture")
 REPLICATES = 2000
 _TO_SIGMA = 1.6448536269514722
 """Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
+_REPLICATES_BETWEEN_LOOKS = 50
 _FEW_MOVIES = 4
 _WIDEST = 0.7
 """Of the range of a quantity: a wider 90 % interval is little more than the prior, whose own is 0.9 of it."""
@@ -75,6 +76,7 @@ def compare(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     quantities: Sequence[str] = QUANTITIES,
+    read: Callable[[Path], ExportedRods] = read_export,
 ) -> Comparison:
     """Compare the particles of several exports.
 
@@ -96,6 +98,8 @@ def compare(
     progress, should_stop : callable, optional
     quantities : sequence of str
         Those of `QUANTITIES` that get a median; the numbers of one do not depend on which others there are.
+    read : callable
+        Such as a `ReadExports`, for who compares the same exports again and again.
 
     Warns
     -----
@@ -111,10 +115,13 @@ def compare(
     """
     if not labels:
         raise InputError("No folder was given; folders of exported analyses were expected.")
-    read = {path: read_export(path) for path in labels}
-    units, notes = _shared_units(list(read.values()))
-    notes = [*_cautions(read), *notes]
-    particles = _all_particles(read, labels, list(units), largest_mismatch)
+    exports: dict[Path, ExportedRods] = {}
+    for path in labels:
+        report(progress, should_stop, len(exports), len(labels), "read exports")
+        exports[path] = read(path)
+    units, notes = _shared_units(list(exports.values()))
+    notes = [*_cautions(exports), *notes]
+    particles = _all_particles(exports, labels, list(units), largest_mismatch)
     conditions = pd.DataFrame([_counts(particles, label) for label in _order(labels.values())])
     compared = particles[particles["status"] == "compared"]
     rows: list[dict[str, Any]] = []
@@ -123,7 +130,8 @@ def compare(
         for label in conditions["condition"]:
             report(progress, should_stop, len(rows), len(wanted) * len(conditions), "compare")
             own = compared[compared["condition"] == label]
-            found = interval_of_median(own, name, zlib.crc32(f"{label}|{name}".encode()), replicates)
+            seed = zlib.crc32(f"{label}|{name}".encode())
+            found = interval_of_median(own, name, seed, replicates, should_stop)
             rows.append({"condition": label, "quantity": name, "unit": unit, **found})
     few = conditions[conditions["n_movies"] < _FEW_MOVIES]
     notes += [_said_of(*row) for row in few[["condition", "n_movies"]].itertuples(index=False, name=None)]
@@ -232,7 +240,9 @@ def _counts(particles: pd.DataFrame, label: str) -> dict[str, Any]:
     return said | {f"n_{name}": int(counts.get(name, 0)) for name in ("compared", *LEFT_OUT)}
 
 
-def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int) -> dict[str, Any]:
+def interval_of_median(
+    own: pd.DataFrame, name: str, seed: int, replicates: int, should_stop: ShouldStop | None = None
+) -> dict[str, Any]:
     """Return the median of a quantity over the particles of one condition, with its interval; see `compare`.
 
     Parameters
@@ -242,11 +252,17 @@ def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int)
     name : str
         One of `QUANTITIES`.
     seed, replicates : int
+    should_stop : callable, optional
 
     Returns
     -------
     dict
         ``n_movies``, ``n_particles``, ``n_unknown``, ``median``, ``low``, ``high``; NaN where no particle counts.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
     """
     weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}
     weight = weights.get(name, pd.Series(1.0, index=own.index))
@@ -262,7 +278,9 @@ def interval_of_median(own: pd.DataFrame, name: str, seed: int, replicates: int)
     median = weighted_median(value, counts_as)
     members = [np.flatnonzero(own["movie"] == movie) for movie in sorted(own["movie"].unique())]
     sigma = np.stack([np.maximum(value - low, 0), np.maximum(high - value, 0)]) / _TO_SIGMA
-    drawn = _drawn_medians(value, sigma, counts_as, members, bounds, np.random.default_rng(seed), replicates)
+    drawn = _drawn_medians(
+        value, sigma, counts_as, members, bounds, np.random.default_rng(seed), replicates, should_stop
+    )
     ends = np.clip(median + np.quantile(drawn, (0.05, 0.95)) - np.median(drawn), *bounds)
     return said | {"median": median, "low": float(ends[0]), "high": float(ends[1])}
 
@@ -275,6 +293,7 @@ def _drawn_medians(
     bounds: tuple[float, float],
     rng: np.random.Generator,
     replicates: int,
+    should_stop: ShouldStop | None,
 ) -> Floats:
     """Medians of movies, their particles and these particles' values drawn anew.
 
@@ -284,6 +303,8 @@ def _drawn_medians(
     drawn = np.empty(replicates)
     movies = max(len(members) - 1, 1)
     for replicate in range(replicates):
+        if replicate % _REPLICATES_BETWEEN_LOOKS == 0:
+            report(None, should_stop, replicate, replicates, "compare")
         chosen = rng.integers(0, len(members), movies)
         picked = np.concatenate([members[movie][rng.integers(0, len(members[movie]), len(members[movie]))]
                                  for movie in chosen])  # fmt: skip

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from napari_lptem_diffusion.cli import main
 from napari_lptem_diffusion.compare import compare, labels_of, save_comparison, weighted_median
 from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.export import read_export as module
 from napari_lptem_diffusion.export import save_analysis
 from napari_lptem_diffusion.export.comparison_figures import comparison_figure
-from napari_lptem_diffusion.export.read_export import exports_in
+from napari_lptem_diffusion.export.read_export import ReadExports, exports_in, read_export
+from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.session import save_session
 from tests.analysis_factory import make_analysis
 
@@ -200,6 +202,42 @@ def test_a_session_is_compared_as_its_export_is(tmp_path):
     for column in ("median", "low", "high"):
         np.testing.assert_allclose(tables[0][column], tables[1][column], rtol=1e-7)  # CSVs keep nine digits
     assert tables[0]["unit"].tolist() == tables[1]["unit"].tolist()
+
+
+def test_an_export_is_read_once_until_it_is_written_anew(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    folders = {write_export(tmp_path / name, [0.5] * 5, 0.05, rng): name for name in "ab"}
+    opened = []
+    monkeypatch.setattr(module, "read_export", lambda path: opened.append(path.name) or read_export(path))
+    read = ReadExports()
+    first, again = (compare(folders, replicates=20, read=read) for _ in range(2))
+    pd.testing.assert_frame_equal(first.table, again.table)
+    assert opened == ["a", "b"]
+    table = pd.read_csv(tmp_path / "b" / "summary.csv")
+    table[:3].to_csv(tmp_path / "b" / "summary.csv", index=False)
+    assert compare(folders, replicates=20, read=read).conditions["n_particles"].tolist() == [5, 3]
+    assert opened == ["a", "b", "b"]
+
+
+@pytest.mark.parametrize("stage", ["read exports", "compare"])
+def test_comparing_stops_in_every_stage(stage, tmp_path):
+    folder = write_export(tmp_path / "a", [0.5] * 5, 0.05, np.random.default_rng(0))
+    told = []
+    with pytest.raises(Stopped):
+        compare({folder: "a"}, progress=lambda *said: told.append(said[2]), should_stop=lambda: told[-1] == stage)
+    assert told[-1] == stage
+
+
+def test_comparing_stops_in_the_middle_of_a_median(tmp_path):
+    folder = write_export(tmp_path / "a", [0.5] * 5, 0.05, np.random.default_rng(0))
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) > 5
+
+    with pytest.raises(Stopped):
+        compare({folder: "a"}, replicates=1_000_000, quantities=["alpha_fbm"], should_stop=should_stop)
 
 
 def test_only_the_wanted_quantities_are_computed_with_the_same_numbers(tmp_path):

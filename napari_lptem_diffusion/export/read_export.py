@@ -20,6 +20,7 @@ SUMMARY = "summary.csv"
 _K_UNITS = {"k_fbm": ("um2_per_s_alpha", "px2_per_frame_alpha"), "k_ctrw": ("um2_per_s", "px2_per_frame")}
 _ESTIMATED = ("mixing_ratio", "alpha_fbm", "alpha_ctrw")
 _ENDS = ("", "_low", "_high")
+_Stamps = tuple[tuple[int, int] | None, ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,30 @@ def read_export(path: Path) -> ExportedRods:
         raise InputError(f"{file} is no table of particles: {error}.") from error
     network, source = _made_of(path)
     return ExportedRods(*_with_plain_k(table, file), network, source)
+
+
+class ReadExports:
+    """`read_export` that keeps what it read for as long as the files are the same; to be handed to `compare`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, tuple[_Stamps, ExportedRods]] = {}
+
+    def __call__(self, path: Path) -> ExportedRods:
+        """Return `read_export` of *path*. Raises as that does."""
+        stamps = tuple(map(_stamp, (path, path / SUMMARY, path / PROVENANCE)))
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != stamps:
+            kept = self._kept[path] = stamps, read_export(path)
+        return kept[1]
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """By what it is seen that a file was written anew; None if there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _of_session(path: Path) -> ExportedRods:

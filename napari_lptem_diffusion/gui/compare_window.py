@@ -33,7 +33,8 @@ from napari_lptem_diffusion.compare import QUANTITIES, Comparison, compare, save
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.comparison_figures import UNIT_WORDS, comparison_figure
 from napari_lptem_diffusion.export.folder import check_output_folder
-from napari_lptem_diffusion.export.read_export import exports_in
+from napari_lptem_diffusion.export.rc import drawing_with
+from napari_lptem_diffusion.export.read_export import ReadExports, exports_in
 from napari_lptem_diffusion.gui.compare_rows import CompareRows, counts_in_words
 from napari_lptem_diffusion.gui.figure_view import Canvas, FigureView, as_image, drawn
 from napari_lptem_diffusion.gui.latest import Latest
@@ -62,6 +63,7 @@ class CompareWindow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.comparison: Comparison | None = None
+        self._read = ReadExports()
         self.rows = CompareRows()
         self.condition_name = QLineEdit("Condition")
         self.quantity = QComboBox()
@@ -124,7 +126,8 @@ class CompareWindow(QWidget):
 
     def _work(self, quantities: tuple[str, ...]) -> partial[Comparison]:
         name = self.condition_name.text().strip() or "Condition"
-        return partial(compare, self.rows.labels, name, self.largest_mismatch.value(), quantities=quantities)
+        mismatch = self.largest_mismatch.value()
+        return partial(compare, self.rows.labels, name, mismatch, quantities=quantities, read=self._read)
 
     def _compare(self) -> None:
         """Compare the rows as they stand, soon."""
@@ -282,10 +285,13 @@ def _figure_drawn(comparison: Comparison, canvas: Canvas) -> Work:
     """Work that draws the figure of *comparison* for *canvas*."""
 
     def work(*_: object) -> object:
-        return drawn(
-            comparison_figure(comparison.particles, comparison.table, comparison.conditions, comparison.condition_name),
-            canvas,
-        )
+        with drawing_with():
+            return drawn(
+                comparison_figure(
+                    comparison.particles, comparison.table, comparison.conditions, comparison.condition_name
+                ),
+                canvas,
+            )
 
     return work
 
