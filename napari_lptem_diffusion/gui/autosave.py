@@ -105,8 +105,7 @@ class Autosave(QObject):
         worker.start()
 
     def forget(self) -> None:
-        """Keep nothing any more: it is saved, or not wanted."""
-        self._timer.stop()
+        """Keep nothing any more: it is saved, or not wanted; works when Qt's half of the object is gone."""
         self.unsaved = self._kept = None
         if self._worker is None:
             self._clear()

@@ -4,15 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.corrections import History
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import autosave as autosave_module
 from napari_lptem_diffusion.gui.autosave import Autosave, newest_orphan
-from napari_lptem_diffusion.gui.dropping import Kind, kind_of
+from napari_lptem_diffusion.gui.dropping import DropTarget, Kind, kind_of
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
@@ -337,6 +337,30 @@ def test_what_a_file_is_shows_in_its_name_or_its_folder(tmp_path):
         "frames": Kind.MOVIE,
         "g.docx": None,
     }
+
+
+def test_a_drop_is_answered_before_anything_is_asked(window, tmp_path, qtbot):
+    target, opened = DropTarget(window), []
+    target.dropped.connect(opened.append)
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "tracks.csv"))])
+    none, left = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
+    QApplication.sendEvent(window, QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, left, none))
+    QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, left, none))
+    assert opened == []
+    qtbot.waitUntil(lambda: opened == [[tmp_path / "tracks.csv"]])
+
+
+def test_a_window_that_closes_right_after_reopening_leaves_the_result_once(sessions, corrected, autosave_home):
+    make_unsaved(sessions, corrected)
+    sessions._result.forget()
+    sessions.recovery.reopen_button.click()
+    QThreadPool.globalInstance().waitForDone()
+    sessions.leave()
+    assert len(list(autosave_home.rglob("*.lptem"))) >= 1
+    orphan = newest_orphan(autosave_home)
+    assert same_tables(open_session(orphan.path), corrected.present)
+    orphan.forget()
 
 
 def press(widget, key, modifier):
