@@ -49,9 +49,7 @@ def correct(
     """
     if isinstance(correction, AddRod | ReplaceRod):
         _check_within(analysis.movie, correction.rod)
-    settings = analysis.settings.diffusion
-    rods = Rods(analysis.detections, analysis.tracks, analysis.marked, _next_particle(analysis))
-    rods = apply_correction(correction, rods, settings.localization_error_px)
+    rods = apply_correction(correction, rods_of(analysis), analysis.settings.diffusion.localization_error_px)
     return replace(
         analysis,
         detections=rods.detections,
@@ -61,6 +59,11 @@ def correct(
         corrections=(*analysis.corrections, correction),
         uncorrected=analysis.uncorrected or analysis,
     )
+
+
+def rods_of(analysis: Analysis) -> Rods:
+    """Return the tables of *analysis* that a correction changes, with the number that the next new particle gets."""
+    return Rods(analysis.detections, analysis.tracks, analysis.marked, _next_particle(analysis))
 
 
 def replay(

@@ -247,6 +247,7 @@ class Canvas(QObject):
             pixel_size=tuple(self._image.scale[:-3:-1]),
             origin=tuple(self._image.translate[:-3:-1]),
             draft=self.tool.draft,
+            awaited=None if self.scene is None else self.tool.awaited_in(self._selection.frame),
             time=self._time(),
             hint=self.tool.hint,
             theme=self._theme(),

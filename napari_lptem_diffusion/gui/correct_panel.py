@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 from napari_lptem_diffusion.gui import correcting
 from napari_lptem_diffusion.gui.action_buttons import action_button
 from napari_lptem_diffusion.gui.corrections_list import CorrectionsList
-from napari_lptem_diffusion.gui.messages import counted
+from napari_lptem_diffusion.gui.corrections_said import of_drift
+from napari_lptem_diffusion.gui.messages import counted, tell
 from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
@@ -28,6 +29,7 @@ from napari_lptem_diffusion.particles.correcting.correction import (
 )
 
 if TYPE_CHECKING:
+    from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.corrections import History
     from napari_lptem_diffusion.gui.canvas import Canvas
     from napari_lptem_diffusion.gui.draft import Draft, Place
@@ -86,6 +88,9 @@ class CorrectPanel(QWidget):
     work_wanted = Signal(object, str, object)
     """Emitted with the work, its description and what to do with the outcome, as `RunPanel.start` takes them."""
 
+    told = Signal(str)
+    """Emitted with why a key does nothing now."""
+
     def __init__(self, selection: Selection, canvas: Canvas, result: Result) -> None:
         super().__init__()
         self._selection, self._canvas, self._result = selection, canvas, result
@@ -95,6 +100,7 @@ class CorrectPanel(QWidget):
         self._edited: int | None = None
         self._actions = {name: self._action(name, text, keys) for name, text, keys, _ in _ACTIONS}
         self.actions_ = list(self._actions.values())
+        self._refusals = {name: self._refusal(keys) for name, _, keys, _ in _ACTIONS if name not in _WHILE_DRAWING}
         self.fit_box = QCheckBox("Fit what I draw to the movie")
         self.made = CorrectionsList(selection)
         self._lay_out()
@@ -108,12 +114,14 @@ class CorrectPanel(QWidget):
     def set_busy(self, is_busy: bool) -> None:
         """Say whether something runs, so that no correction can be made now."""
         self._is_busy = is_busy
+        if not is_busy:
+            self._canvas.tool.keep(None)
         self._refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Have the keys work wherever the focus is in the window; a field that is typed in keeps its keys."""
         super().showEvent(event)
-        self.window().addActions(self.actions_)
+        self.window().addActions([*self.actions_, *self._refusals.values()])
 
     def _action(self, name: str, text: str, keys: tuple[str, ...]) -> QAction:
         action = QAction(text, self)
@@ -121,14 +129,21 @@ class CorrectPanel(QWidget):
         action.triggered.connect(getattr(self, f"_{name}"))
         return action
 
+    def _refusal(self, keys: tuple[str, ...]) -> QAction:
+        """What the same keys do while the action cannot be done: say why, as its text does."""
+        refusal = QAction(self)
+        refusal.setShortcuts([QKeySequence(key) for key in keys])
+        refusal.triggered.connect(lambda: self.told.emit(refusal.text()))
+        return refusal
+
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for names in _ROWS:
-            layout.addWidget(self._row(names))
-        self._while_drawing = self._row(_WHILE_DRAWING)
-        layout.addWidget(self._while_drawing)
+        rows = [self._row(names) for names in _ROWS]
+        self._marks, self._while_drawing = rows[-1], self._row(_WHILE_DRAWING)  # in the same place, by turns
+        for row in (*rows, self._while_drawing):
+            layout.addWidget(row)
         self.fit_box.setChecked(True)
         self.fit_box.setToolTip(
             "The pose of a rod that you draw or edit is fitted to the frame, with its error. Where that is not "
@@ -159,20 +174,20 @@ class CorrectPanel(QWidget):
         self.made.take_back_wanted.connect(self._take_back)
 
     def _on_result(self) -> None:
-        analysis = self._result.analysis
-        self.made.show_corrections(() if analysis is None else analysis.corrections)
+        self.made.show_corrections(self._result.analysis)
         self._refresh()
 
     def _on_keys(self, are_ours: bool) -> None:
         """Leave the keys to a layer that the user draws on."""
         context = Qt.ShortcutContext.WindowShortcut if are_ours else Qt.ShortcutContext.WidgetShortcut
-        for action in self.actions_:
+        for action in (*self.actions_, *self._refusals.values()):
             action.setShortcutContext(context)
 
     def _refresh(self) -> None:
         """Enable what can be done now; the others say in their tooltip why they cannot."""
         history, scene, tool = self._result.history, self._canvas.scene, self._canvas.tool
-        if history is None or self._result.image is not self._canvas.image:
+        in_view = history is not None and self._result.image is self._canvas.image
+        if history is None or not in_view:
             hindered = dict.fromkeys(self._actions, "There is no result in view.")
         elif self._is_busy:
             hindered = dict.fromkeys(self._actions, "Something else runs: wait for it, or cancel it.")
@@ -192,8 +207,12 @@ class CorrectPanel(QWidget):
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             words = f"{tooltip} ({keys})" if keys else tooltip
             action.setToolTip(f"{words}\n{hindered[name]}" if name in hindered else words)
+        for name, refusal in self._refusals.items():
+            refusal.setEnabled(in_view and name in hindered)
+            refusal.setText(f"{self._actions[name].text()}: {hindered.get(name, '')}")
         is_stuck = scene is not None and self._selection.particle in scene.marks
         self._actions["stuck"].setText("Not stuck" if is_stuck else "Stuck")
+        self._marks.setVisible(not tool.is_active)
         self._while_drawing.setVisible(tool.is_active)
         self.made.setEnabled(not self._is_busy)
 
@@ -268,7 +287,7 @@ class CorrectPanel(QWidget):
         scene, main = self._scene, self._selection.particle
         continues = main is not None and not correcting.is_seen(scene, main, self._selection.frame)
         self._edited, self._track_of_drawn = None, main if continues else None
-        whose = f"of rod {main}" if continues else "that is new"
+        whose = f"rod {main}" if continues else "the new rod"
         self._canvas.tool.draw(correcting.typical_width_px(scene, self._track_of_drawn), whose)
 
     def _edit(self) -> None:
@@ -284,6 +303,7 @@ class CorrectPanel(QWidget):
     def _on_drawn(self, draft: Draft) -> None:
         """Correct by the rod that was drawn or edited."""
         rod = correcting.rod_of(draft, self._selection.frame)
+        self._canvas.tool.keep((rod.frame, draft))
         place = Anchor(frame=rod.frame, x=rod.x, y=rod.y)
         if self._edited is not None:
             self._fit_and_correct(ReplaceRod(old=self._here(self._edited), rod=rod), "Changing a rod", place)
@@ -321,6 +341,7 @@ class CorrectPanel(QWidget):
 
     def _on_done(self, before: History, place: Anchor | None, after: History) -> str:
         """Show what came of a correction; return it in a sentence."""
+        self._canvas.tool.keep(None)
         now = self._result.history
         if now is None or now.present.tracks is not before.present.tracks:
             return "Not corrected: another result is shown by now."
@@ -334,4 +355,15 @@ class CorrectPanel(QWidget):
         self._result.set_history(after)
         self._selection.select(particle)
         done = len(after.present.corrections)
+        is_new = done > len(before.present.corrections)
+        if is_new and particle is not None and isinstance(after.present.corrections[-1], MarkStuck):
+            return _said_of_drift(after.present, particle)
         return f"{counted(done, 'correction')}; {counted(len(after.present.motion.particles), 'rod')}."
+
+
+def _said_of_drift(analysis: Analysis, particle: int) -> str:
+    """Say what it did to mark *particle* as stuck; warn where it does not look stuck."""
+    said, moves = of_drift(analysis, particle)
+    if moves:
+        tell(f"{said} A rod at rest does not move so: press Undo if it moved by itself, not with the stage.")
+    return said

@@ -16,13 +16,9 @@ from napari_lptem_diffusion.particles.correcting.correction import (
     Anchor,
     Correction,
     DeleteRod,
-    DeleteTrack,
-    JoinTracks,
-    MarkDirt,
     MarkStuck,
     ReplaceRod,
     Rod,
-    SplitTrack,
 )
 from napari_lptem_diffusion.particles.correcting.fit import fitted_rod
 from napari_lptem_diffusion.particles.correcting.tables import STUCK, nearest_rod, particle_at
@@ -177,25 +173,3 @@ def hindrances(scene: Scene | None, particles: Sequence[int], frame: int) -> dic
     if len(frames) < SHORTEST_STUCK:
         hindered["stuck"] = f"The drift is measured on rods that are seen in at least {SHORTEST_STUCK} frames."
     return hindered
-
-
-def in_words(correction: Correction) -> str:
-    """Return *correction* as a short sentence without its place."""
-    match correction:
-        case DeleteTrack():
-            return "Track deleted"
-        case SplitTrack():
-            return f"Track split from frame {correction.first_frame} on"
-        case JoinTracks():
-            return f"Joined with the track of frame {correction.other.frame}"
-        case DeleteRod():
-            return "Rod deleted"
-        case AddRod():
-            how = "by hand" if correction.rod.fit is None else "and fitted"
-            return f"Rod added {how}" + (", new track" if correction.track is None else "")
-        case ReplaceRod():
-            return "Rod changed " + ("by hand" if correction.rod.fit is None else "and fitted")
-        case MarkStuck():
-            return "Marked as stuck"
-        case MarkDirt():
-            return "Marked as dirt"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
+from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.gui import correcting
+from napari_lptem_diffusion.gui.corrections_said import Said
 from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.particles.correcting.correction import Correction
@@ -25,6 +25,7 @@ class CorrectionsList(QWidget):
         super().__init__()
         self._selection = selection
         self._corrections: tuple[Correction, ...] = ()
+        self._said = Said()
         self.list = QListWidget()
         self.list.setToolTip("Click: go to the frame of a correction.")
         self.list.setFixedHeight(_LINES * (self.list.fontMetrics().height() + 4))
@@ -42,17 +43,17 @@ class CorrectionsList(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.section)
-        self.show_corrections(())
+        self.show_corrections(None)
 
-    def show_corrections(self, corrections: Sequence[Correction]) -> None:
-        """Show other *corrections*, which are in the order in which they were made."""
-        self._corrections = tuple(corrections)
+    def show_corrections(self, analysis: Analysis | None) -> None:
+        """Show the corrections of *analysis*."""
+        self._corrections = () if analysis is None else analysis.corrections
+        said = () if analysis is None else self._said.of(analysis)
         self.list.clear()
         for index in reversed(range(len(self._corrections))):
             place = correcting.place_of(self._corrections[index])
-            words = correcting.in_words(self._corrections[index])
-            item = QListWidgetItem(f"{index + 1}. {words} · frame {place.frame}")
-            item.setToolTip(f"Frame {place.frame}, x = {place.x:.1f} px, y = {place.y:.1f} px")
+            item = QListWidgetItem(f"{index + 1}. {said[index]}")
+            item.setToolTip(f"{said[index]}\nFrame {place.frame}, x = {place.x:.1f} px, y = {place.y:.1f} px")
             self.list.addItem(item)
         self.section.set_state(str(len(self._corrections)) if self._corrections else "none yet")
         self._refresh()

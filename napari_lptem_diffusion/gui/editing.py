@@ -8,7 +8,15 @@ from napari_lptem_diffusion.gui.draft import Draft, Grip, Place
 
 
 class RodTool(QObject):
-    """What the mouse does while a rod is drawn or edited; places are px of the movie."""
+    """What the mouse does while a rod is drawn or edited; places are px of the movie.
+
+    Attributes
+    ----------
+    draft : Draft or None
+        The rod that is being drawn or edited.
+    awaited : tuple of int and Draft, or None
+        The frame and pose of a rod that was accepted and is not in the result yet; set by `keep`.
+    """
 
     changed = Signal()
     """The draft has changed, or the tool was taken up or laid down."""
@@ -18,6 +26,7 @@ class RodTool(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.draft: Draft | None = None
+        self.awaited: tuple[int, Draft] | None = None
         self._width_px: float | None = None
         self._whose = ""
         self._drag: tuple[Grip | None, Place, Draft | None] | None = None
@@ -36,13 +45,13 @@ class RodTool(QObject):
     def hint(self) -> str:
         """How to go on."""
         if self.is_drawing:
-            return f"Drag from tip to tip of the rod {self._whose} · Esc: give up"
+            return f"Drag from tip to tip of {self._whose} · Esc: give up"
         return "" if self.draft is None else "Drag body, tips or sides · Enter: accept · Esc: give up"
 
-    def draw(self, width_px: float, whose: str = "") -> None:
+    def draw(self, width_px: float, whose: str = "the rod") -> None:
         """Let the user drag a rod of this width from tip to tip; it is accepted when the button is let go.
 
-        The hint says *whose* rod it is, such as "of rod 3".
+        The hint says *whose* rod it is, such as "rod 3".
         """
         self._whose = whose
         self._take_up(None, width_px)
@@ -57,6 +66,16 @@ class RodTool(QObject):
         self.give_up()
         if draft is not None:
             self.accepted.emit(draft)
+
+    def keep(self, awaited: tuple[int, Draft] | None) -> None:
+        """Show the rod that was accepted, in its frame, until the result has it; None: no more."""
+        if awaited != self.awaited:
+            self.awaited = awaited
+            self.changed.emit()
+
+    def awaited_in(self, frame: int) -> Draft | None:
+        """Return the rod that is awaited in *frame*."""
+        return self.awaited[1] if self.awaited is not None and self.awaited[0] == frame else None
 
     def give_up(self) -> None:
         """Lay the tool down and forget the draft."""

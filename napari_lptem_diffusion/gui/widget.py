@@ -217,8 +217,8 @@ class LptemDiffusionWidget(QWidget):
         self.run_panel.finished.connect(self.sessions.ask_for_missing_movie)
         self.opening.tracks_shown.connect(self.export_panel.note_columns)
         self.opening.tracks_shown.connect(lambda _: self._take_scale())  # of the movie that they are drawn over
-        self.presets_menu.taken.connect(self.run_panel.say)
-        self.export_panel.told.connect(self.run_panel.say)
+        for said in (self.presets_menu.taken, self.export_panel.told, self.correct_panel.told):
+            said.connect(self.run_panel.say)
         for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening):
             panel.work_wanted.connect(self.start)
         for part, advice in self._advice:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.corrections import replay
 from napari_lptem_diffusion.gui import correcting
+from napari_lptem_diffusion.gui.corrections_said import Said, of_drift
 from napari_lptem_diffusion.gui.draft import Draft, Grip
 from napari_lptem_diffusion.gui.look import Look
 from napari_lptem_diffusion.gui.scene import Scene
@@ -162,7 +163,7 @@ def test_a_wrong_link_is_cut_with_one_click_and_one_key_and_joined_again(desk):
     assert desk.selection.particle == 5
     assert desk.rod(5, 45)["x"] == before.query("particle == 1 and frame == 45")["x"].item()
     assert desk.selection.frame == 45
-    assert desk.panel.made.list.item(0).text().startswith("1. Track split from frame 45")
+    assert desk.panel.made.list.item(0).text().startswith("1. Split rod 1 at frame 45 → 5")
 
     desk.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert desk.analysis.tracks.equals(before)
@@ -289,6 +290,70 @@ def test_marks_and_other_corrections_are_taken_back(desk):
     desk.panel.made.take_back_button.click()
     assert desk.particles() == {0, 1, 2, 3, 4, 5, 6}
     assert desk.analysis.marked["mark"].tolist() == ["stuck"]
+
+
+def test_the_list_names_rods_by_the_numbers_that_they_had(desk):
+    desk.click_rod(1)
+    desk.panel.action("split").trigger()
+    desk.selection.select_many((1, 5))
+    desk.panel.action("join").trigger()
+    desk.click_rod(2)
+    desk.panel.action("delete_rod").trigger()
+    said = ["Removed rod 2 in frame 45", "Joined rod 1 and rod 5 · frame 45", "Split rod 1 at frame 45 → 5"]
+
+    def listed():
+        return [desk.panel.made.list.item(row).text().split(". ", 1)[1] for row in range(desk.panel.made.list.count())]
+
+    assert listed() == said
+    desk.panel.action("undo").trigger()
+    assert listed() == said[1:]
+    desk.panel.action("redo").trigger()
+    assert listed() == said
+    assert Said().of(desk.analysis) == tuple(said[::-1])  # as when a session is opened
+
+
+def test_a_key_that_can_do_nothing_says_why(desk):
+    told = []
+    desk.panel.told.connect(told.append)
+    desk.press(Qt.Key.Key_J)
+    desk.selection.select_many((0, 1))
+    desk.press(Qt.Key.Key_J)
+    assert [sentence.split(":")[0] for sentence in told] == ["Join two", "Join two"]
+    assert "in frames 0 to 59" in told[1]
+    desk.press(Qt.Key.Key_Return)
+    desk.press(Qt.Key.Key_Escape)
+    assert len(told) == 2
+    assert not desk.analysis.corrections
+
+
+def test_a_rod_that_is_fitted_is_seen_until_the_result_has_it(desk):
+    seen = []
+    desk.panel.work_wanted.disconnect(desk.work)
+    desk.panel.work_wanted.connect(lambda *wanted: (seen.append(desk.canvas.tool.awaited), desk.work(*wanted)))
+    desk.press(Qt.Key.Key_A)
+    desk.drag((95, 95), (115, 95))
+    frame, draft = seen[0]
+    assert (frame, draft.x, draft.y) == (45, pytest.approx(105, abs=1), pytest.approx(95, abs=1))
+    assert desk.canvas.tool.awaited is None
+    desk.canvas.tool.keep(seen[0])
+    desk.panel.set_busy(False)  # as after the work was cancelled or has failed
+    assert desk.canvas.tool.awaited is None
+
+
+def test_of_a_rod_marked_as_stuck_it_is_said_how_much_it_moves(desk, monkeypatch):
+    warned = []
+    monkeypatch.setattr("napari_lptem_diffusion.gui.correct_panel.tell", warned.append)
+    particle = desk.analysis.tracks["particle"].iloc[0]
+    track = desk.analysis.tracks.query("particle == @particle")
+    steps = track[["x", "y"]].diff()[track["frame"].diff() == 1]
+    times = np.sqrt((steps**2).to_numpy().mean() / 2) / track["localization_error"].median()
+    desk.selection.select(particle)
+    desk.panel.action("stuck").trigger()
+    said, moves = of_drift(desk.analysis, particle)
+    assert f"moved {times:.1f} times its localization error" in said
+    assert " nm was taken off all rods" in said
+    assert moves == (times > 2)
+    assert len(warned) == moves
 
 
 def test_the_command_line_makes_the_same_tables_of_the_corrections(desk, tmp_path):

@@ -40,6 +40,7 @@ def picture(qapp):
         pixel_size=(NM_PER_PX, NM_PER_PX),
         origin=(0.0, 0.0),
         draft=None,
+        awaited=None,
         time="",
         hint="",
         theme=Theme(QColor("white"), QColor("black"), QFont()),
@@ -172,6 +173,16 @@ def test_a_plate_covers_the_fewest_other_rods():
     rod, above_right, beside = (100.0, 100, 130, 140), (140.0, 85, 170, 95), (60.0, 145, 90, 155)
     placed = place_plates(np.array([rod, above_right, beside]), np.tile((50.0, 18.0), (3, 1)), AREA, [0])
     assert placed[0] == (50.0, 82.0)
+
+
+def test_among_very_many_rods_only_selected_ones_have_a_plate_over_others():
+    x, y = (grid.ravel().astype(float) for grid in np.meshgrid(np.arange(0, 600, 25), np.arange(0, 400, 25)))
+    from_middle = np.argsort(np.hypot(x - 300, y - 200))
+    around = np.column_stack([x, y, x + 16, y + 16])[from_middle]
+    sizes = np.tile((30.0, 18.0), (40, 1))
+    assert set(place_plates(around, sizes, AREA, [3])) == {3}
+    few = place_plates(around[::40], sizes[:4], AREA, [])
+    assert set(few) == {0, 1, 2, 3}
 
 
 def test_of_very_many_selected_rods_some_have_a_number_and_the_main_one_has(picture, monkeypatch):

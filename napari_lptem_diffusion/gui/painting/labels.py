@@ -54,26 +54,30 @@ def place_plates(
 
     Parameters
     ----------
-    around : (n, 4) array
+    around : (m, 4) array
         Left, top, right and bottom of each rod on the canvas.
     sizes : (n, 2) array
-        Width and height of the plates.
+        Width and height of the plates of the first n rods; the others get none.
     area : tuple of float
         What plates stay in.
     must : sequence of int
-        Rods that get a plate first, and whatever it covers; others only where it is clear of earlier plates.
+        Rods that get a plate first, and whatever it covers; others only where it is clear of earlier plates, and of
+        all other rods where there are more than `MOST_LABELS` of them.
     taken : sequence of tuple of float
         What else plates keep clear of.
     """
-    corners = _corners(around, sizes, area)
+    plated, is_crowded = len(sizes), len(around) > MOST_LABELS
+    corners = _corners(around[:plated], sizes, area)
     plates = np.concatenate([corners, corners + sizes[:, None]], axis=2)
     covers = _overlap(plates[:, :, None], around)
-    covers[np.arange(len(around)), :, np.arange(len(around))] = False  # its own rod
+    covers[np.arange(plated), :, np.arange(plated)] = False  # its own rod
     covered = covers.sum(axis=2)
     full = np.array(list(taken), dtype=float).reshape(-1, 4)
     placed: dict[int, tuple[float, float]] = {}
-    for index in dict.fromkeys([*must, *range(len(around))]):
+    for index in dict.fromkeys([*must, *range(plated)]):
         is_free = ~_overlap(plates[index][:, None], full).any(axis=1)
+        if is_crowded and index not in must:
+            is_free &= covered[index] == 0
         if is_free.any() or index in must:
             chosen = int(np.where(is_free, covered[index], len(around)).argmin()) if is_free.any() else 0
             x, y = corners[index, chosen].tolist()
@@ -90,7 +94,10 @@ def paint_labels(
     taken: Sequence[Box],
     font: QFont,
 ) -> None:
-    """Paint each label beside the box *around* its rod, framed ones first; the rest as in `place_plates`."""
+    """Paint each label beside the box *around* its rod, framed ones first; the rest as in `place_plates`.
+
+    *around* may go on with rods without a label, of which labels keep clear.
+    """
     bold = QFont(font)
     bold.setBold(True)
     name_metrics, metrics = QFontMetricsF(bold), QFontMetricsF(font)

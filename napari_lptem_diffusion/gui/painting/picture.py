@@ -24,6 +24,7 @@ from napari_lptem_diffusion.gui.painting.rods import (
     paint_axes,
     paint_changes,
     paint_draft,
+    paint_handles,
     paint_loose,
     paint_outlines,
     paint_rings,
@@ -56,6 +57,8 @@ class Picture:
         (x, y) of a pixel and of the centre of the first one, units of the world.
     draft : Draft or None
         The rod that is being edited.
+    awaited : Draft or None
+        A rod that was drawn or edited and is being fitted.
     time, hint : str
         What is written in the corner, and on how to go on; nothing if empty.
     theme : Theme
@@ -70,6 +73,7 @@ class Picture:
     pixel_size: tuple[float, float]
     origin: tuple[float, float]
     draft: Draft | None
+    awaited: Draft | None
     time: str
     hint: str
     theme: Theme
@@ -83,9 +87,11 @@ class Picture:
             if self.look.legend and scale is not None:
                 plates.append(paint_legend(painter, scale, self.theme, view.width, view.height > _LOW_CANVAS_PX))
             self._paint_rods(painter, view, self.scene, plates)
+        if self.awaited is not None:
+            paint_draft(painter, self._outlines(view, self.awaited.table)[0])
         if self.draft is not None:
-            outline, tips, sides = rod_outlines(self.draft.table)[0, :, ::-1], self.draft.tips, self.draft.sides
-            paint_draft(painter, *(self._on_canvas(view, xy) for xy in (outline, tips, sides)))
+            paint_draft(painter, self._outlines(view, self.draft.table)[0])
+            paint_handles(painter, *(self._on_canvas(view, xy) for xy in (self.draft.tips, self.draft.sides)))
         if self.hint:
             paint_hint(painter, self.hint, self.theme, view.height)
 
@@ -146,15 +152,18 @@ class Picture:
             width = rods["width"].to_numpy()[:, None] * abs(self.pixel_size[0]) * view.zoom
             straight = 1.0 - np.clip((rods["width"] / rods["length"]).to_numpy()[:, None], 0.0, 1.0)
             reach = (np.abs(drawn.tips[:, 1] - drawn.tips[:, 0]) * straight + width) / 2
+        legible = 2 * reach.max(axis=1, initial=0.0) >= _SHORTEST_LABELLED_PX
+        reach = np.fmax(reach, np.where(drawn.selected, drawn.ring_reach, 0.0)[:, None])
         around = np.column_stack([drawn.centres - reach, drawn.centres + reach])
-        legible = (around[:, 2:] - around[:, :2]).max(axis=1, initial=0.0) >= _SHORTEST_LABELLED_PX
         main = rods["particle"].to_numpy() == (self.selected[-1] if self.selected else -1)
         first = np.lexsort((~drawn.selected, ~main))  # the main one, the other selected ones, the rest
         chosen = first[(legible | drawn.selected)[first]][:MOST_LABELS]
         if len(chosen):
             labels = self._labels(rods.iloc[chosen], drawn.selected[chosen], marks)
             taken = [(plate.left(), plate.top(), plate.right(), plate.bottom()) for plate in plates]
-            paint_labels(painter, labels, around[chosen], self._area(view), taken, self.theme.font)
+            rest = np.setdiff1d(first, chosen)
+            ordered = around[np.concatenate([chosen, rest])]
+            paint_labels(painter, labels, ordered, self._area(view), taken, self.theme.font)
 
     def _labels(self, rods: pd.DataFrame, selected: NDArray[np.bool_], marks: dict[int, str]) -> list[Label]:
         particles, quantity = rods["particle"].tolist(), self.look.quantity

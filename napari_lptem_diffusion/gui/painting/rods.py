@@ -52,6 +52,14 @@ class Drawn:
     rgb: NDArray[np.float64]
     selected: NDArray[np.bool_]
 
+    @property
+    def ring_reach(self) -> NDArray[np.float64]:
+        """(n,) radii of the rings that selected rods get."""
+        if self.outlines is None:
+            return np.full(len(self.centres), _POINT_PX + _RING_GAP_PX)
+        reach: NDArray[np.float64] = np.linalg.norm(self.outlines - self.centres[:, None], axis=2).max(axis=1)
+        return reach + _RING_GAP_PX
+
 
 def paint_outlines(painter: QPainter, rods: Drawn, others_pale: bool) -> None:
     """Outline each rod in its colour; where there are very many, draw a line from tip to tip instead."""
@@ -85,13 +93,13 @@ def paint_axes(painter: QPainter, rods: Drawn) -> None:
 def paint_rings(painter: QPainter, rods: Drawn, main: int | None) -> None:
     """Draw a ring around each selected rod, a fuller one around the row *main*."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
+    reach = rods.ring_reach
     for index in np.flatnonzero(rods.selected):
         centre = rods.centres[index]
-        reach = _POINT_PX if rods.outlines is None else np.hypot(*(rods.outlines[index] - centre).T).max()
         style = Qt.PenStyle.SolidLine if index == main else Qt.PenStyle.DashLine
         for pen in (QPen(CASING, _OUTLINE_PX + _CASING_PX), QPen(WHITE, _OUTLINE_PX, style)):
             painter.setPen(pen)
-            painter.drawEllipse(QPointF(*centre), reach + _RING_GAP_PX, reach + _RING_GAP_PX)
+            painter.drawEllipse(QPointF(*centre), reach[index], reach[index])
 
 
 def paint_loose(painter: QPainter, outlines: NDArray[np.float64]) -> None:
@@ -122,14 +130,16 @@ def paint_changes(painter: QPainter, places: NDArray[np.float64], age: NDArray[n
     painter.setOpacity(1.0)
 
 
-def paint_draft(
-    painter: QPainter, outline: NDArray[np.float64], tips: NDArray[np.float64], sides: NDArray[np.float64]
-) -> None:
-    """Outline the rod being edited, with squares to drag at its tips and circles at its sides."""
+def paint_draft(painter: QPainter, outline: NDArray[np.float64]) -> None:
+    """Outline the rod being edited: dashed."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for pen in (QPen(CASING, _SELECTED_PX + _CASING_PX), QPen(DRAFT, _SELECTED_PX, Qt.PenStyle.DashLine)):
         painter.setPen(pen)
         painter.drawPolygon(_polygon(outline))
+
+
+def paint_handles(painter: QPainter, tips: NDArray[np.float64], sides: NDArray[np.float64]) -> None:
+    """Draw what can be dragged of the rod being edited: squares at its tips, circles at its sides."""
     painter.setPen(QPen(CASING.darker(), 1.5))
     painter.setBrush(DRAFT)
     for x, y in tips:
