@@ -20,7 +20,7 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
 
 _LARGEST_PICTURE_PX = 2048
-_NO_ERROR = (
+NO_ERROR = (
     "The localization error is not known. It looks like antipersistent motion, so that intervals are wide; give it if "
     "you can."
 )
@@ -64,7 +64,7 @@ def judge_tracks(
     laps = (StageTime("motion", time.perf_counter() - start, len(motion.particles), "tracks"),)
     detections = found.table.drop(columns="particle").sort_values(["frame", "y", "x"], ignore_index=True)
     if "localization_error" not in found.table and settings.diffusion.localization_error_px is None:
-        found = replace(found, notes=(*found.notes, _NO_ERROR))
+        found = replace(found, notes=(*found.notes, NO_ERROR))
     movie, stands_for = _empty_movie(path, found), found.px_stands_for_nm
     return Analysis(movie, settings, {}, detections, found.table, motion, laps, px_stands_for_nm=stands_for)
 

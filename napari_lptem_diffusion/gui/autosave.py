@@ -81,10 +81,12 @@ class Autosave(QObject):
         """Whether work would be lost with what is kept: corrections, or a long analysis."""
         return self.unsaved is not None and _is_worth_keeping(self.unsaved)
 
-    def keep(self, analysis: Analysis) -> None:
-        """Write *analysis* soon, within a minute of what was written last."""
+    def keep(self, analysis: Analysis, at_once: bool = False) -> None:
+        """Write *analysis* soon, within a minute of what was written last, or as soon as Qt is idle."""
         self.unsaved = analysis
-        if not self._timer.isActive():
+        if at_once:
+            self._timer.start(0)
+        elif not self._timer.isActive():
             wait_s = max(_SOONEST_S, self._kept_at_s + LONGEST_LOSS_S - time.monotonic())
             self._timer.start(round(1000 * wait_s))
 

@@ -62,6 +62,9 @@ class Canvas(QObject):
     keys_changed = Signal(bool)
     """Emitted with whether keys are free for us, as they are unless the user draws on an active layer."""
 
+    movie_changed = Signal()
+    """Emitted when another movie is in view, with its result if it has one."""
+
     loose_clicked = Signal(object)
     """Emitted with the place, (x, y) in px, of a rod in no track that was clicked on so as to add it."""
 
@@ -126,8 +129,11 @@ class Canvas(QObject):
         self._show_or_put_away_result()
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
+            layers.share_units(image, movies, self._result.values())
             self._viewer.reset_view(layers=[image])
+        self.read_slider()
         self.repaint()
+        self.movie_changed.emit()
 
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
         """Give *image*, its preview and, if so wanted, the result another `layers.space`."""
@@ -137,6 +143,7 @@ class Canvas(QObject):
             layer.units = space["units"]
             layer.scale = space["scale"]
             layer.axis_labels = space["axis_labels"]
+        layers.share_units(image, self._viewer.layers, self._result.values())
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
         if is_other:
             self._viewer.reset_view(layers=[image])
@@ -249,10 +256,15 @@ class Canvas(QObject):
             draft=self.tool.draft,
             awaited=None if self.scene is None else self.tool.awaited_in(self._selection.frame),
             time=self._time(),
-            hint=self.tool.hint,
+            hint=self.tool.hint or self._beyond_the_end(),
             theme=self._theme(),
         )
         picture.paint(painter, view)
+
+    def _beyond_the_end(self) -> str:
+        """What is said in frames that only another layer has."""
+        last = 0 if self._image is None else self._image.data.shape[0] - 1
+        return f"This movie ends at frame {last}." if self._selection.frame > last else ""
 
     def _time(self) -> str:
         """What the corner of the canvas says of the frame in view."""

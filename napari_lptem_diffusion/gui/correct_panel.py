@@ -167,6 +167,7 @@ class CorrectPanel(QWidget):
         self._result.corrected.connect(self._on_result)
         self._selection.particles_changed.connect(self._refresh)
         self._selection.frame_changed.connect(self._refresh)
+        self._canvas.movie_changed.connect(self._refresh)
         self._canvas.tool.changed.connect(self._refresh)
         self._canvas.tool.accepted.connect(self._on_drawn)
         self._canvas.keys_changed.connect(self._on_keys)

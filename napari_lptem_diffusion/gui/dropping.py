@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX
 from napari_lptem_diffusion.gui.import_tracks import TRACK_SUFFIXES
 from napari_lptem_diffusion.movie import looks_like_movie
+from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, images_in
 
 _ENTERS = (QEvent.Type.DragEnter, QEvent.Type.DragMove)
 _OTHERS_KEYS = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier
@@ -90,5 +91,13 @@ def local_paths(event: QDropEvent) -> list[Path]:
     return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
 
 
+def is_too_little(path: Path) -> bool:
+    """Whether *path* is an empty folder, or a single frame, by itself or in a folder; opening it says so."""
+    if path.is_dir():
+        return next(path.iterdir(), None) is None or next(images_in(path), None) is not None
+    return path.suffix.lower() in FRAME_SUFFIXES
+
+
 def _is_ours(event: QDropEvent, paths: list[Path]) -> bool:
-    return not event.modifiers() & _OTHERS_KEYS and all(kind_of(path) is not None for path in paths)
+    known = all(kind_of(path) is not None or is_too_little(path) for path in paths)
+    return known and not event.modifiers() & _OTHERS_KEYS

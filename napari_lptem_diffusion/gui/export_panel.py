@@ -77,7 +77,12 @@ class ExportPanel(QWidget):
                 lambda: self._figures(None),
             ),
         ]
-        self._drawn = [self.report_action, self.movie_action, *self.trackmate_actions, *self.figures_actions]
+        self._drawn: list[QAction | QWidget] = [
+            self.report_action,
+            self.movie_action,
+            *self.trackmate_actions,
+            *self.figures_actions,
+        ]
         self._lay_out()
         result.changed.connect(self._on_result)
 
@@ -177,6 +182,9 @@ class ExportPanel(QWidget):
         return action
 
     def _lay_out(self) -> None:
+        figures = _menu_button("Figures", "Figures for a paper, as SVG and PDF.", self.figures_actions)
+        trackmate = _menu_button("TrackMate", "Tracks and quantities for TrackMate (Fiji).", self.trackmate_actions)
+        self._drawn += [figures, trackmate]
         buttons = [
             button_of(self._sessions.save_action, "Save session"),
             button_of(self._sessions.save_as_action),
@@ -184,8 +192,8 @@ class ExportPanel(QWidget):
             button_of(self.tables_action),
             button_of(self.report_action),
             button_of(self.movie_action),
-            _menu_button("Figures", "Figures for a paper, as SVG and PDF.", self.figures_actions),
-            _menu_button("TrackMate", "Tracks and quantities for TrackMate (Fiji).", self.trackmate_actions),
+            figures,
+            trackmate,
             button_of(self.copy_action),
         ]
         layout = QGridLayout(self)

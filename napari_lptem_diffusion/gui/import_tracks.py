@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.gui.latest import Latest
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING, counted
+from napari_lptem_diffusion.judge import NO_ERROR
 from napari_lptem_diffusion.movie import Calibration
 from napari_lptem_diffusion.movie.calibration import BY_USER
 from napari_lptem_diffusion.movie.units import nm_per, seconds_per
@@ -167,7 +168,12 @@ class ImportTracksDialog(QDialog):
         self.motion_form.rows["localization_error_px"].show_measured(
             found.table["localization_error"].median() if known else None, otherwise="not known"
         )
-        self._say(tracks_in_words(found.table), notes=(*_calibration_notes(calibration), *found.notes))
+        missing = []
+        if found.columns is not None and self.length_unit.currentData() == "":
+            missing.append("Positions are taken to be in px: the file names no unit. Choose it above if it is another.")
+        if not known and self.motion_form.settings.localization_error_px is None:
+            missing.append(NO_ERROR)
+        self._say(tracks_in_words(found.table), notes=(*missing, *_calibration_notes(calibration), *found.notes))
         self.accept_button.setEnabled(True)
         self.accept_button.setDefault(True)
 
@@ -197,7 +203,8 @@ class ImportTracksDialog(QDialog):
         for place in range(self.rows.columnCount()):
             item = self.rows.horizontalHeaderItem(place)
             name = item.data(Qt.ItemDataRole.UserRole)
-            item.setText(f"{name}\n{roles.get(name, '–')}")
+            role = roles.get(name, "–")
+            item.setText(f"{name}\n{'✓' if role.lower() == name.lower() else role}")
             item.setToolTip(f"{name}: taken for {roles[name].lower()}" if name in roles else f"{name}: not used")
             item.setFont(bold if name in roles else self.font())
         self.rows.resizeColumnsToContents()

@@ -6,7 +6,7 @@ a pixel size and px where it has not. What is painted over the layers is in `pai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.gui.colours import PARTICLE_RGB
 from napari_lptem_diffusion.gui.look import PALE
 from napari_lptem_diffusion.gui.scene import colours
+from napari_lptem_diffusion.movie import Movie
 
 if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
     from napari_lptem_diffusion.analysis import Analysis
-    from napari_lptem_diffusion.movie import Calibration, Movie
+    from napari_lptem_diffusion.movie import Calibration
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -68,6 +71,16 @@ def space(calibration: Calibration) -> dict[str, Any]:
         "units": ("pixel", "pixel", "pixel") if size is None else ("pixel", "nm", "nm"),
         "axis_labels": ("frame", "y", "x"),
     }
+
+
+def share_units(image: Image, movies: Iterable[Layer], of_result: Iterable[Layer]) -> None:
+    """Give our other *movies* and the layers *of_result* the units of *image*, the movie in view.
+
+    napari warns of layers in different units, hidden ones as well. They get their own again when they are chosen.
+    """
+    aside = [layer for layer in movies if layer is not image and isinstance(layer.data, Movie)]
+    for layer in (*aside, *of_result):
+        layer.units = image.units
 
 
 def contrast_limits(movie: Movie) -> tuple[float, float]:

@@ -108,7 +108,11 @@ class Opening(QObject):
             self.work_wanted.emit(work, f"Judging the tracks of {path.name}", on_done)
 
     def _show_layer(self, data: LayerData) -> Image:
-        image = self._viewer.add_layer(Layer.create(*data))
+        image = Layer.create(*data)
+        beside = self._movie_panel.image
+        if beside is not None:  # napari warns of other units at once; it gets its own when it is chosen
+            image.units = beside.units
+        self._viewer.add_layer(image)
         self._selection.show_frame(0)
         return image
 
@@ -118,7 +122,8 @@ class Opening(QObject):
         if movie is None or image is None or not lies_within(analysis, movie):
             image = self.show_movie(analysis.movie)
         self._movie_panel.choose(image)
-        sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}, over {image.name}."
+        over = "" if image.data is analysis.movie else f", over {image.name}"
+        sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}{over}."
         self._movie_panel.set_settings(analysis.settings.movie)  # as they were entered with the file
         self.tracks_shown.emit(columns)
         return sentence
@@ -146,4 +151,4 @@ def _is_of(image: Image, movie: Movie) -> bool:
     shown = image.data
     if not isinstance(shown, Movie) or shown.path is None:
         return False
-    return (shown.path, shown.shape) == (movie.path, movie.shape)
+    return movie.path is not None and (shown.path.resolve(), shown.shape) == (movie.path.resolve(), movie.shape)

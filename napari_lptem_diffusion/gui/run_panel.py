@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
 
+if TYPE_CHECKING:
+    from napari_lptem_diffusion.movie import Movie
+
 OnDone = Callable[[Any], str]
 
 _SECONDS_BEFORE_ETA = 1.0
+_OF_RUN = "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
+_NO_PICTURES = "These frames are empty: tracks were imported without a movie, so that there are no rods to find."
 
 
 class RunPanel(QWidget):
@@ -38,9 +43,7 @@ class RunPanel(QWidget):
         self._outcome = self._said = ""
         self._link_colour = "blue"
         self.run_button = QPushButton("Run")
-        self.run_button.setToolTip(
-            "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
-        )
+        self.run_button.setToolTip(_OF_RUN)
         self.run_button.setStyleSheet("font-weight: bold;")
         self.run_button.clicked.connect(self.run_clicked)
         self.cancel_button = QPushButton("Cancel")
@@ -111,6 +114,12 @@ class RunPanel(QWidget):
         self.started.emit()
         self.say(f"{description} …")
         worker.start()
+
+    def offer(self, movie: Movie | None) -> None:
+        """Let *movie* be analysed, if there is one with pictures and nothing runs."""
+        is_of_tracks = movie is not None and movie.path is None and bool(movie.source_files)
+        self.run_button.setEnabled(movie is not None and not is_of_tracks and not self.is_running)
+        self.run_button.setToolTip(_NO_PICTURES if is_of_tracks else _OF_RUN)
 
     def cancel(self) -> None:
         """Ask the work to stop; `finished` follows soon. What was done by then all the same counts as done."""

@@ -50,9 +50,9 @@ class Section(QWidget):
         """How far the step is."""
         return str(self._state.text())
 
-    def fold(self) -> None:
-        """Hide the body, as a click on the title does."""
-        self._button.setChecked(False)
+    def fold(self, folded: bool = True) -> None:
+        """Hide the body, or show it, as a click on the title does."""
+        self._button.setChecked(not folded)
 
     def unfold(self, unfolded: bool) -> None:
         """Show or hide the body."""

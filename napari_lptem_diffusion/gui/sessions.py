@@ -211,17 +211,19 @@ class Sessions(QObject):
             self.recovery.offer(self.autosave)
             self.autosave.keep_now()
             self.autosave = self._new_autosave()
-        self._take(analysis)
+        self._take(analysis, at_once=True)
 
     def _on_corrected(self, analysis: Analysis) -> None:
-        self._take(analysis)
+        self._take(analysis, at_once=False)
 
-    def _take(self, analysis: Analysis | None) -> None:
+    def _take(self, analysis: Analysis | None, at_once: bool) -> None:
+        """Keep *analysis*, unless it is empty: an earlier one that was kept is worth more then."""
         self._is_saved = analysis is None
-        if analysis is not None:
-            self.autosave.keep(analysis)
+        is_worth_it = analysis is not None and (not analysis.tracks.empty or bool(analysis.corrections))
+        if analysis is not None and is_worth_it:
+            self.autosave.keep(analysis, at_once)
         for action in (self.save_action, self.save_as_action):
-            action.setEnabled(analysis is not None)
+            action.setEnabled(is_worth_it)
         self.saved_changed.emit()
 
     def _action(self, text: str, shortcut: str, tooltip: str, on_triggered: Callable[[], None]) -> QAction:

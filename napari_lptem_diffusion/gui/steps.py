@@ -105,6 +105,15 @@ class Steps(QWidget):
             section.fold()
 
 
+def in_words(analysis: Analysis) -> str:
+    """Return in a sentence what came of the steps."""
+    followed = len(analysis.motion.particles)
+    if followed == 0:
+        other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
+        return f"No rods stand out from the noise. If you see some: try a lower threshold, or {other} rods."
+    return f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
+
+
 def column(*widgets: QWidget) -> QWidget:
     """Return *widgets* one below the other."""
     stack = QWidget()

@@ -23,7 +23,7 @@ from napari_lptem_diffusion.gui.export_panel import ExportPanel
 from napari_lptem_diffusion.gui.layers import space
 from napari_lptem_diffusion.gui.live_preview import LivePreview
 from napari_lptem_diffusion.gui.look_panel import LookPanel
-from napari_lptem_diffusion.gui.messages import counted, label_colours, tell, tell_error, tell_warning
+from napari_lptem_diffusion.gui.messages import label_colours, tell, tell_error, tell_warning
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
 from napari_lptem_diffusion.gui.opening import Opening
 from napari_lptem_diffusion.gui.presets import PresetsMenu
@@ -34,7 +34,7 @@ from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
-from napari_lptem_diffusion.gui.steps import Steps, column
+from napari_lptem_diffusion.gui.steps import Steps, column, in_words
 from napari_lptem_diffusion.gui.top_bar import TopBar
 from napari_lptem_diffusion.gui.views.results import Results
 from napari_lptem_diffusion.movie import Movie
@@ -123,7 +123,7 @@ class LptemDiffusionWidget(QWidget):
         if movie is None or image is None or not self.sessions.may_replace_result():
             return
         work = partial(analyze, movie, self.settings)
-        self.start(work, f"Analysing {movie.name}", partial(self.show_analysis, image))
+        self.start(work, f"Analysing {movie.name}", partial(self._show_run, image))
         self.live_preview.stop()
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
@@ -165,11 +165,13 @@ class LptemDiffusionWidget(QWidget):
         self.result.show(image, analysis)
         self._show_states()
         self.live_preview.request()
-        followed = len(analysis.motion.particles)
-        if followed == 0:
-            other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
-            return f"No rods were followed: try a lower threshold, or {other} rods."
-        return f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
+        return in_words(analysis)
+
+    def _show_run(self, image: Image, analysis: Analysis) -> str:
+        """Show a new analysis; at its end where the first frame is in view, in which no track has begun to be seen."""
+        if self.selection.frame == 0 and image is self.movie_panel.image and not analysis.tracks.empty:
+            self.selection.show_frame(len(analysis.movie) - 1)
+        return self.show_analysis(image, analysis)
 
     def event(self, event: QEvent) -> bool:
         """Go for good, with the dock of the results, when napari has closed the dock of this widget."""
@@ -257,13 +259,15 @@ class LptemDiffusionWidget(QWidget):
         movie = self.movie_panel.movie
         self.live_preview.stop()
         self.canvas.show_movie(self.movie_panel.image, self.movie_panel.movies)
-        self.canvas.read_slider()
-        self.run_panel.run_button.setEnabled(movie is not None and not self.run_panel.is_running)
+        self.run_panel.offer(movie)
         if not self.run_panel.is_running:
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
         self._fix_pixel_size()
         self._take_scale()
-        self.steps.show_movie(self.movie_panel.calibrated())
+        known = self.movie_panel.calibrated()
+        self.steps.show_movie(known)
+        if known is not None and known.calibration.pixel_size_nm is None:
+            self.steps.movie_section.fold(False)  # so that the scale is seen to be asked for
         self._show_states()
         self.live_preview.request()
 
@@ -333,7 +337,7 @@ class LptemDiffusionWidget(QWidget):
 
     def _set_busy(self, busy: bool) -> None:
         """While something runs, nothing else can be started."""
-        self.run_panel.run_button.setEnabled(not busy and self.movie_panel.movie is not None)
+        self.run_panel.offer(self.movie_panel.movie)
         self.correct_panel.set_busy(busy)
         self.export_panel.setEnabled(not busy)
 
@@ -349,6 +353,10 @@ class LptemDiffusionWidget(QWidget):
         """Show in fields and titles what is known of the chosen movie: what its result says, or nothing yet."""
         self._fix_pixel_size()
         result = self._result_in_view
+        whose = "" if result is not None or self.result.image is None else f"of {self.result.image.name}"
+        self.results.say_whose(whose and f"The result {whose}, which is not the movie in view.")
+        for section in (self.look_section, self.correct_section):
+            section.set_state(whose)
         self.steps.show_measured({} if result is None else result.measured)
         self.steps.show_result(result)
 

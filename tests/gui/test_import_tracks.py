@@ -73,6 +73,8 @@ def test_a_choice_that_makes_no_sense_is_refused_until_it_is_changed(blobs, open
     choose(dialog.columns["particle"], "blob")
     wait_for_verdict(qtbot, dialog, "2 tracks")
     assert dialog.accept_button.isEnabled()
+    assert "Positions are taken to be in px" in dialog.notes.text()
+    assert "The localization error is not known" in dialog.notes.text()
 
 
 def test_what_the_header_tells_is_chosen(tmp_path, open_dialog, qtbot):
@@ -81,6 +83,7 @@ def test_what_the_header_tells_is_chosen(tmp_path, open_dialog, qtbot):
     dialog = open_dialog(tmp_path / "mine.csv")
     wait_for_verdict(qtbot, dialog, "1 track of 20 frames, 0 gaps")
     assert (dialog.length_unit.currentText(), dialog.time_unit.currentText()) == ("µm", "ms")
+    assert "taken to be in px" not in dialog.notes.text()
     assert dialog.movie_form.rows["frame_interval_s"].value_widget.value == pytest.approx(0.0125)
     assert not dialog.angle_unit.isEnabled()
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
+from napari.layers import Image
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
@@ -12,7 +13,8 @@ from napari_lptem_diffusion.corrections import History
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import autosave as autosave_module
 from napari_lptem_diffusion.gui.autosave import Autosave, newest_orphan
-from napari_lptem_diffusion.gui.dropping import DropTarget, Kind, kind_of
+from napari_lptem_diffusion.gui.dropping import DropTarget, Kind, is_too_little, kind_of
+from napari_lptem_diffusion.gui.opening import _is_of
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
@@ -393,3 +395,26 @@ def test_every_shortcut_is_listed(window, sessions):
     dialog = ShortcutsDialog(window, {"Session": sessions.actions_})
     words = {label.text() for label in dialog.findChildren(QLabel)}
     assert {"Session", "Ctrl+S", "Save session", "Open session"} <= words
+
+
+def test_a_new_result_is_kept_at_once_and_an_empty_one_does_not_take_its_place(sessions, analysis, autosave_home):
+    sessions._result.show(None, analysis)
+    assert sessions.autosave._timer.interval() == 0
+    empty = replace(analysis, tracks=analysis.tracks[:0], detections=analysis.detections[:0])
+    sessions._result.show(None, empty)
+    assert sessions.autosave.unsaved is analysis
+    assert not sessions.save_action.isEnabled()
+
+
+def test_what_is_too_little_for_a_movie_is_told_from_what_is_not_ours(tmp_path):
+    for name in ("empty", "one", "other.zarr"):
+        (tmp_path / name).mkdir()
+    for name in ("one/0.jpg", "other.zarr/.zgroup", "single.JPG", "notes.docx"):
+        (tmp_path / name).write_bytes(b"")
+    assert {path.name for path in tmp_path.iterdir() if is_too_little(path)} == {"empty", "one", "single.JPG"}
+
+
+def test_a_session_finds_the_layer_of_its_movie_however_its_path_is_written(analysis):
+    path = analysis.movie.path
+    layer = Image(open_movie(path.parent / ".." / path.parent.name / path.name))
+    assert _is_of(layer, analysis.movie)

@@ -55,3 +55,30 @@ def test_the_slider_shows_the_frame_of_the_movie_whatever_steps_it_has(viewer, s
     viewer.dims.set_point(0, start + 3.5)
     assert selection.frame == 7
     canvas.disconnect()
+
+
+def test_a_second_movie_says_whose_the_result_is_and_where_it_ends(widget, viewer, monkeypatch):
+    warned = []
+    monkeypatch.setattr("napari._vispy.canvas.show_warning", warned.append)
+    analysis = make_analysis()
+    first = widget.show_movie(analysis.movie)
+    widget.show_analysis(first, analysis)
+    assert not widget.steps.movie_section.is_unfolded
+    assert widget.correct_panel.action("split").isEnabled() or widget.correct_panel.action("delete").isEnabled()
+    second = widget.show_movie(Movie.from_array(np.zeros((3, 20, 20), np.uint8), "short"))
+    viewer.window._qt_viewer.canvas.on_draw(None)
+    assert not any(action.isEnabled() for action in widget.correct_panel.actions_)
+    assert widget.steps.movie_section.is_unfolded, "its scale is asked for"
+    assert first.name in widget.results._whose.text()
+    assert widget.correct_section.state == f"of {first.name}"
+    assert widget.canvas._beyond_the_end() == ""
+    widget.selection.show_frame(5)
+    assert widget.canvas._beyond_the_end() == "This movie ends at frame 2."
+    assert viewer.scene.camera.zoom * 20 > 0.5 * min(viewer.window._qt_viewer.canvas.size), "it is fitted"
+
+    widget.movie_panel.choose(first)
+    viewer.window._qt_viewer.canvas.on_draw(None)
+    assert widget.results._whose.isHidden()
+    assert {str(unit) for unit in first.units} == {"pixel", "nanometer"}
+    assert warned == []
+    assert second.units == first.units

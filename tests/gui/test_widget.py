@@ -173,6 +173,11 @@ def test_what_is_ours_is_opened_where_it_is_dropped_on_the_canvas(widget, viewer
     assert isinstance(viewer.layers["rods"].data, Movie)
     assert widget.settings.detection.threshold_sigma == 6.5
     assert left_to_napari == []
+    (tmp_path / "empty").mkdir()
+    with qtbot.waitSignal(widget.opening.movies.failed, timeout=RUN_TIMEOUT_MS) as refused:
+        drop(canvas, tmp_path / "empty")
+    assert "holds no JPEG, PNG or TIFF image" in str(refused.args[0])
+    assert left_to_napari == []
     (tmp_path / "notes.docx").write_text("")
     drop(canvas, tmp_path / "notes.docx")
     drop(canvas, tiff, modifier=Qt.KeyboardModifier.AltModifier)

@@ -41,6 +41,7 @@ class Results(QWidget):
         self._analysis: Analysis | None = None
         self._moved = pd.DataFrame()
         self._particle = QLabel()
+        self._whose = QLabel()
         self.filter_line = FilterLine(selection)
         self.table = RodTable(selection)
         self.time_plot = TimePlot(selection)
@@ -73,6 +74,11 @@ class Results(QWidget):
     def words(self) -> str:
         """What is said of the selected rods."""
         return str(self._particle.text())
+
+    def say_whose(self, sentence: str) -> None:
+        """Say above the views of which movie the result is; nothing where *sentence* is empty."""
+        self._whose.setText(sentence)
+        self._whose.setVisible(bool(sentence))
 
     def set_theme(self, foreground: str, background: str, highlight: str) -> None:
         """Take the colours of napari's theme, as hex."""
@@ -181,7 +187,10 @@ class Results(QWidget):
         return action
 
     def _lay_out(self) -> None:
-        self._particle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        for line in (self._particle, self._whose):
+            line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._whose.setStyleSheet("font-weight: bold")
+        self._whose.hide()
         for plot, title, tip in (
             (self.time_plot, "Over time", "Mixing ratio and exponents of the selected rod against time."),
             (self.displacement_plot, "Displacements", "How far the selected rod goes from frame to frame."),
@@ -202,7 +211,8 @@ class Results(QWidget):
             halves.setStretchFactor(place, share)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
-        layout.addWidget(halves)
+        layout.addWidget(self._whose)
+        layout.addWidget(halves, stretch=1)
 
 
 def particle_text(particle: int, whole: pd.Series) -> str:
