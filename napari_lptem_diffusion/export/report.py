@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from napari_lptem_diffusion.export.figures import (
@@ -25,6 +25,7 @@ from napari_lptem_diffusion.export.folder import check_output_file, staged_file
 from napari_lptem_diffusion.export.provenance import software_versions
 from napari_lptem_diffusion.export.tables import summary_table
 from napari_lptem_diffusion.export.units import k_unit
+from napari_lptem_diffusion.particles.correcting.tables import STUCK
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ _LISTED_PARTICLES = 200
 _MISMATCH_TO_FLAG = 0.5
 _LEAST_SHARE = 0.1
 """Share of the motion below which the exponent of a part is greyed."""
-_SMALL_K_UM2 = 0.01
-_NM2_PER_UM2 = 1e6
+_LEAST_PLAIN = 1e-3
+_K_TITLES = {"k_fbm": "K FBM", "k_ctrw": "K CTRW"}
 
 _PICTURE_CAPTION = (
     "Every track, coloured at each frame by its mixing ratio, on the mean of frames spread over the movie, its "
@@ -135,13 +136,27 @@ def _opening(analysis: Analysis) -> str:
         "Found": f"{len(analysis.detections)} rods in all frames, {len(particles)} particles followed",
     }
     if unjudged:
-        facts["Not judged"] = f"{unjudged} of them: too short for the network, or without any motion; MSD only"
+        facts["Not judged"] = f"{unjudged} of them: too short for the network, or immobile; MSD only"
+    if analysis.corrections:
+        facts["Corrected"] = _corrected(analysis)
     notes = "".join(f"<p>{escape(note)}</p>" for note in movie.notes)
     lead = (
         "How much of each rod's motion is fractional Brownian motion (FBM, mixing ratio 1) and how much a "
         "continuous-time random walk (CTRW, mixing ratio 0). Intervals hold the central 90 %."
     )
     return f"<h1>{escape(movie.name)}</h1>\n<p>{lead}</p>\n{_rows(facts)}\n{notes}"
+
+
+def _corrected(analysis: Analysis) -> str:
+    """Say what the user corrected, and what was marked."""
+    kinds = Counter(correction.do for correction in analysis.corrections)
+    total = sum(kinds.values())
+    said = f"{total} correction{'' if total == 1 else 's'} by hand ("
+    said += ", ".join(f"{kind} {count} ×" if count > 1 else kind for kind, count in kinds.items()) + ")"
+    stuck = analysis.marked.loc[analysis.marked["mark"] == STUCK, "particle"].tolist()
+    if stuck:
+        said += f"; the drift of the stage was measured on particle {', '.join(map(str, stuck))} and taken off all"
+    return said
 
 
 def _known(value: float | None, unit: str, source: str) -> str:
@@ -155,16 +170,21 @@ def _particles(analysis: Analysis) -> str:
     if particles.empty:
         return "<p>No rod was followed in this movie.</p>"
     units = {name: k_unit(name, analysis.movie.calibration) for name in ("k_fbm", "k_ctrw")}
-    particles, words = _legible_k(particles, units)
     head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW"]
-    head += [f"K FBM, {words['k_fbm']}", f"K CTRW, {words['k_ctrw']}", "Changes at frame", "Model mismatch"]
+    head += [
+        *(f"{title}, {_K_UNIT_WORDS[units[name]]}" for name, title in _K_TITLES.items()),
+        "Changes at frame",
+        "Model mismatch",
+    ]
     listed = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(_LISTED_PARTICLES)
     rows = []
     for row in listed.to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
         cells += ["immobile" if row["immobile"] else _interval(row, "mixing_ratio", "", _two_decimals)]
         cells += [_exponent(row, name) for name in ("alpha_fbm", "alpha_ctrw")]
-        cells += [_interval(row, name, f"_{unit}", _two_digits) for name, unit in units.items()]
+        cells += [
+            "–" if row["immobile"] else _interval(row, name, f"_{unit}", _two_digits) for name, unit in units.items()
+        ]
         cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     header = "".join(f"<th>{name}</th>" for name in head)
@@ -177,17 +197,6 @@ def _particles(analysis: Analysis) -> str:
         "jumps over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how "
         f"unlike any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
     )
-
-
-def _legible_k(particles: pd.DataFrame, units: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return *particles* with each K in nm^2 where it is small in um^2, and the units of K in words."""
-    particles, words = particles.copy(), {}
-    for name, unit in units.items():
-        words[name] = _K_UNIT_WORDS[unit]
-        if unit.startswith("um2") and particles[f"{name}_{unit}"].median() < _SMALL_K_UM2:
-            words[name] = words[name].replace("µm²", "nm²")
-            particles[[f"{name}{end}_{unit}" for end in ("", "_low", "_high")]] *= _NM2_PER_UM2
-    return particles, words
 
 
 def _exponent(row: dict[Hashable, Any], name: str) -> str:
@@ -204,7 +213,10 @@ def _two_decimals(value: float) -> str:
 
 
 def _two_digits(value: float) -> str:
-    """Two significant digits without a power of ten."""
+    """Two significant digits; without a power of ten where that takes few zeros."""
+    if 0 < abs(value) < _LEAST_PLAIN:
+        digits, power = f"{value:.1e}".split("e")
+        return f"{digits} × 10<sup>{int(power):d}</sup>".replace("-", "−")
     return np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
 
 

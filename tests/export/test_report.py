@@ -21,6 +21,7 @@ from napari_lptem_diffusion.export.figures import (
 )
 from napari_lptem_diffusion.export.report import report_html
 from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.particles.correcting.correction import Anchor, DeleteTrack, MarkStuck
 from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import SHORT_PARTICLE, SWITCH_FRAME, SWITCHING_PARTICLE, empty_analysis, make_analysis
 from tests.export.conftest import files_in
@@ -93,7 +94,7 @@ def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, pag
 def test_immobile_particles_are_flagged(analysis):
     text = Page(report_html(with_first_particle(analysis, immobile=True))).text
     assert text.count("immobile:") == 1
-    assert "060immobile––" in text, "a mixing ratio or an exponent where nothing moves"
+    assert "060immobile––––" in text, "a mixing ratio or an exponent where nothing moves"
 
 
 @pytest.mark.parametrize(("mixing_ratio", "faint"), [(0.05, ["0.31"]), (0.5, []), (0.95, ["0.77"]), (np.nan, [])])
@@ -104,20 +105,34 @@ def test_the_exponent_of_a_part_that_carries_little_is_grey(analysis, mixing_rat
 
 
 @pytest.mark.parametrize(
-    ("k_px2", "unit", "shown"),
+    ("k_px2", "shown"),
     [
-        (2e-4, "nm²/s", "0.0640.032 to 0.13"),
-        (0.8, "nm²/s", "260130 to 510"),
-        (3e3, "µm²/s", "0.960.48 to 1.9"),
-        (3e6, "µm²/s", "960480 to 1900"),
+        (2e-4, "6.4 × 10−83.2 × 10−8 to 1.3 × 10−7"),
+        (30.0, "0.00960.0048 to 0.019"),
+        (3e3, "0.960.48 to 1.9"),
+        (3e6, "960480 to 1900"),
     ],
 )
-def test_k_is_in_units_that_need_no_power_of_ten(analysis, k_px2, unit, shown):
+def test_k_is_in_the_unit_of_the_tables(analysis, k_px2, shown):
     columns = {"k_ctrw": k_px2, "k_ctrw_low": k_px2 / 2, "k_ctrw_high": k_px2 * 2}
     text = Page(report_html(with_first_particle(analysis, **columns))).text
-    assert f"K CTRW, {unit}" in text
+    assert "K CTRW, µm²/s" in text
     assert shown in text
     assert not re.search(r"\de[+-]\d", text)
+
+
+def test_corrections_by_hand_are_told_at_once(analysis):
+    corrections = (
+        MarkStuck(track=Anchor(frame=0, x=1, y=1)),
+        DeleteTrack(track=Anchor(frame=0, x=1, y=1)),
+        DeleteTrack(track=Anchor(frame=3, x=9, y=1)),
+    )
+    marked = pd.DataFrame({"particle": [0], "mark": ["stuck"], "frame": [0], "x": [1.0], "y": [1.0]})
+    corrected = replace(with_first_particle(analysis), corrections=corrections, marked=marked)
+    text = Page(report_html(corrected)).text
+    assert "Corrected3 corrections by hand (mark stuck, delete track 2 ×)" in text
+    assert "drift of the stage was measured on particle 0" in text
+    assert "Corrected" not in Page(report_html(with_first_particle(analysis))).text
 
 
 def test_names_are_escaped():
