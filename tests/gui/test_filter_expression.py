@@ -46,11 +46,22 @@ def test_rows_that_meet_a_condition(expression: str, expected: list[int]) -> Non
     assert TABLE["particle"][matching_rows(expression, TABLE)].tolist() == expected
 
 
+@pytest.mark.parametrize("expression", ["Mixing > 0.3", "Mixing_Ratio > 0.3", "ratio > 0.3", "MIXING_RATIO > 0.3"])
+def test_words_of_headings_name_their_column(expression: str) -> None:
+    headings = {"mixing_ratio": "Mixing ratio", "k_fbm": "K FBM", "flags": "Flags FBM"}
+    assert TABLE["particle"][matching_rows(expression, TABLE, headings)].tolist() == [0]
+    with pytest.raises(InputError, match="no column 'FBM'"):
+        matching_rows("FBM > 0.3", TABLE, headings)
+
+
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
         ("mixing > 0.3", "did you mean 'mixing_ratio'"),
-        ("colour > 0.3", "there are particle, frames"),
+        ("colour > 0.3", "none that is called like it"),
+        ("Mixing > 0.3", "did you mean 'mixing_ratio'"),
+        ("mixing_ratio < 0,6", "a point, not a comma: 'mixing_ratio < 0.6'"),
+        ("mixing_ratio < 0,05", "a point, not a comma: 'mixing_ratio < 0.05'"),
         ("frames = 3", "write '=='"),
         ("frames >", "cannot be read"),
         ("frames", "no condition"),

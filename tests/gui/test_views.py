@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy.QtCore import QItemSelectionModel, QPoint, QPointF, QRectF, Qt
-from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QItemSelectionModel, QPoint, QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QGuiApplication, QIcon
+from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 
 from napari_lptem_diffusion.diffusion.estimate import Motion
 from napari_lptem_diffusion.gui.result import Result
@@ -134,6 +134,7 @@ def test_a_filter_says_which_rods_are_shown(views, qtbot):
     assert views.filter.count.text() == "3 of 5"
     views.filter.show_text("mixing_ratio > 0.3 and colour")
     assert "colour" in views.filter.error.text()
+    assert "The last filter stays" in views.filter.error.text()
     assert views.filter.error.isVisible()
     assert views.selection.shown == frozenset({0, 1, 3})  # as before, until it can be read
     for action in views.filter.menu().actions():
@@ -170,7 +171,7 @@ def test_rows_are_copied_as_they_are_shown(views):
     views.selection.select_many([0, 2])
     views.table.copy_action.trigger()
     heading, *rows = QGuiApplication.clipboard().text().splitlines()
-    assert heading.split("\t")[:2] == ["Rod", "Mixing"]
+    assert heading.split("\t")[:2] == ["Rod", "Mixing ratio"]
     assert "SNR" in heading
     assert [row.split("\t")[0] for row in rows] == ["2", "0"]
 
@@ -215,6 +216,15 @@ def test_cells_say_what_is_uncertain(views):
     assert "0.40 to 0.60" in cells[1][1].data(Qt.ItemDataRole.ToolTipRole)
     assert "less than 10%" in cells[0][1].data(Qt.ItemDataRole.ToolTipRole)
     assert cells[2][0].data() == "immobile"
+    views.table.selectAll()
+    option = QStyleOptionViewItem()
+    option.decorationSize = QSize(8, 8)
+    views.table.itemDelegate().initStyleOption(option, cells[0][1])
+    assert option.palette.highlightedText().color().alphaF() < 0.6
+    number = views.table.rods.index(1, 0)
+    views.table.itemDelegate().initStyleOption(option, number)
+    swatch = option.icon.pixmap(option.decorationSize, QIcon.Mode.Selected).toImage()
+    assert swatch.pixelColor(2, 2).rgb() == number.data(Qt.ItemDataRole.DecorationRole).rgb()
 
 
 @pytest.mark.parametrize("name", ["time", "steps"])

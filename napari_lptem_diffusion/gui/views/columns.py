@@ -79,7 +79,10 @@ def columns_for(table: pd.DataFrame, calibration: Calibration) -> tuple[Column, 
         Column("particle", "Rod", "Number of the rod, and the colour of its outline.", format="d"),
         Column("frames", "Frames", "In how many frames the rod was seen.", format="d"),
         Column(
-            "mixing_ratio", "Mixing", "Mixing ratio of the whole track: 1 = pure FBM, 0 = pure CTRW.", limits=(0, 1)
+            "mixing_ratio",
+            "Mixing ratio",
+            "Mixing ratio of the whole track: 1 = pure FBM, 0 = pure CTRW.",
+            limits=(0, 1),
         ),
         Column("alpha_fbm", "α FBM", "Anomalous exponent of the FBM part; 1 = Brownian.", limits=(0, 2)),
         Column(

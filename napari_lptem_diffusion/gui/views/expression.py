@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -37,10 +39,11 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Pow: operator.pow,
 }
 _OTHER_SPELLINGS = {ast.BitAnd: "'and' in place of '&'", ast.BitOr: "'or' in place of '|'"}
+_DECIMAL_COMMA = re.compile(r"(\d),(\d)")
 _EXAMPLE = "frames >= 50 and mixing_ratio < 0.3"
 
 
-def matching_rows(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
+def matching_rows(expression: str, table: pd.DataFrame, headings: Mapping[str, str] | None = None) -> NDArray[np.bool_]:
     """Return which rows of *table* meet *expression*; an unknown number (NaN) meets no comparison.
 
     Parameters
@@ -48,7 +51,9 @@ def matching_rows(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
     expression : str
         Empty: all rows.
     table : DataFrame
-        Its columns are the names that *expression* may use.
+        Its columns are the names that *expression* may use, in small or capital letters.
+    headings : mapping of str to str, optional
+        Of columns, the headings under which the user sees them; a word that only one of them has will do.
 
     Returns
     -------
@@ -66,6 +71,12 @@ def matching_rows(expression: str, table: pd.DataFrame) -> NDArray[np.bool_]:
         tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise InputError(_unreadable(expression)) from None
+    words = _words(table, headings or {})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Tuple):
+            raise InputError(_unreadable(expression))
+        if isinstance(node, ast.Name) and node.id not in table:
+            node.id = words.get(node.id.lower(), node.id)
     try:
         with np.errstate(all="ignore"):
             return _rows(tree.body, table)
@@ -137,9 +148,19 @@ def _column(name: str, table: pd.DataFrame) -> NDArray[Any]:
         # pandas' own text compares with its missing values as numpy's does not
         return values.to_numpy(dtype=object) if values.dtype == "str" else values.to_numpy()
     known = [str(column) for column in table]
-    close = [column for column in known if column.startswith(name)] or difflib.get_close_matches(name, known, 1)
-    meant = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
-    raise InputError(f"There is no column '{name}'; {meant}")
+    small = name.lower()
+    close = [column for column in known if column.startswith(small)] or difflib.get_close_matches(small, known, 1)
+    meant = f"; did you mean '{close[0]}'?" if close else ", and none that is called like it."
+    raise InputError(f"There is no column '{name}'{meant}")
+
+
+def _words(table: pd.DataFrame, headings: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns that words in small letters stand for: names, headings, words of one heading only."""
+    titles = {name: title.lower() for name, title in headings.items() if name in table}
+    counts = Counter(word for title in titles.values() for word in set(title.split()))
+    single = {word: name for name, title in titles.items() for word in title.split() if counts[word] == 1}
+    whole = {title.replace(" ", "_"): name for name, title in titles.items()}
+    return single | whole | {str(name).lower(): str(name) for name in table}
 
 
 def _is_text(value: Any) -> bool:
@@ -151,8 +172,11 @@ def _rows(node: ast.expr, table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _unreadable(expression: str) -> str:
-    """Say what is wrong with a text that is no Python."""
+    """Say what is wrong with a text that is no condition in Python."""
     text = expression.strip()
+    if _DECIMAL_COMMA.search(text):
+        meant = _DECIMAL_COMMA.sub(r"\1.\2", text)
+        return f"Decimals have a point, not a comma: '{meant}'."
     if "=" in text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
         return f"'{text}' has a single '='; write '==' for 'equals'."
     return f"'{text}' cannot be read; conditions look like '{_EXAMPLE}'."

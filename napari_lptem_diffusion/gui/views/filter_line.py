@@ -21,6 +21,7 @@ PRESETS = {
     "Switching": "changes > 0",
 }
 _PAUSE_MS = 300
+_LONGEST_REASON = 90  # letters; with what follows from it, two lines of a narrow window
 _WRONG = "#e0564f"  # to be read on dark and light ground
 
 
@@ -34,16 +35,16 @@ class FilterLine(QWidget):
         self._columns: tuple[Column, ...] = ()
         self.edit = QLineEdit()
         self.edit.setClearButtonEnabled(True)
-        self.edit.setPlaceholderText("Filter, e.g. frames >= 50 and mixing_ratio < 0.3")
+        self.edit.setPlaceholderText("Filter: frames >= 50")
         self.edit.setToolTip(
-            "Show only rods that meet a condition on the columns of the table. Compare with <, <=, >, >=, ==, !=; join "
+            "Show only rods that meet a condition on the columns of the table, such as frames >= 50 and "
+            "mixing_ratio < 0.3. Compare with <, <=, >, >=, ==, !=; join "
             "with 'and', 'or', 'not'; log10() and abs() are known. A column's tooltip says how it is called here."
         )
         self.count = QLabel()
         self.count.setObjectName(SECONDARY)
         self.count.setToolTip("Rods that are shown, of all.")
         self.error = _Sentence()
-        self.error.setWordWrap(True)
         self.error.setStyleSheet(f"color: {_WRONG};")
         self.error.hide()
         self._timer = QTimer(self)
@@ -60,6 +61,7 @@ class FilterLine(QWidget):
         if not self.apply():  # what is shown until now are numbers of other rods
             self.count.setText(f"{len(table)} of {len(table)}")
             self._selection.show_only(None)
+            self.error.say(self.error.toolTip(), "All rods are shown.")
 
     def show_text(self, text: str) -> None:
         """Filter by *text*, as if it had been typed."""
@@ -71,9 +73,9 @@ class FilterLine(QWidget):
         self._timer.stop()
         text = self.edit.text()
         try:
-            met = matching_rows(text, self._table)
+            met = matching_rows(text, self._table, {column.name: column.title for column in self._columns})
         except InputError as error:
-            self.error.setText(str(error))
+            self.error.say(str(error), "The last filter stays." if self._selection.shown is not None else "")
             self.error.show()
             return False
         self.error.hide()
@@ -128,12 +130,20 @@ class FilterLine(QWidget):
 
 
 class _Sentence(QLabel):
-    """A label whose text never widens what it is in."""
+    """A label of two lines at most, whose text never widens what it is in; the whole of it is in its tooltip."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMaximumHeight(2 * self.fontMetrics().lineSpacing() + 4)
+
+    def say(self, reason: str, consequence: str) -> None:
+        """Show *reason*, cut where it is too long, and what follows from it."""
+        cut = reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…"
+        self.setText(f"{cut} {consequence}".strip())
+        self.setToolTip(reason)
 
     def minimumSizeHint(self) -> QSize:
         """No width of its own."""
-        return QSize(0, super().minimumSizeHint().height())
+        return QSize(0, self.fontMetrics().lineSpacing())

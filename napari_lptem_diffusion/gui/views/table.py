@@ -7,15 +7,24 @@ from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QPoint, Qt
-from qtpy.QtGui import QAction, QGuiApplication, QKeySequence
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView, QWidget
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt
+from qtpy.QtGui import QAction, QGuiApplication, QIcon, QKeySequence, QPalette, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QMenu,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.columns import Column
 from napari_lptem_diffusion.gui.views.table_model import RodModel
 
 _MEASURED_ROWS = 30
+_FAINT_ALPHA = 0.5
 
 
 class RodTable(QTableView):
@@ -28,6 +37,7 @@ class RodTable(QTableView):
         self._chosen: dict[str, bool] = {}
         self.rods = RodModel(self)
         self.setModel(self.rods)
+        self.setItemDelegate(_Cell(self))
         self._lay_out()
         self.copy_action = QAction("Copy selected rows", self)
         self.copy_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
@@ -151,3 +161,24 @@ class RodTable(QTableView):
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_menu)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+
+
+class _Cell(QStyledItemDelegate):
+    """A cell whose faint text stays faint, and whose swatch keeps its colour, where its row is selected."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem | None, index: QModelIndex) -> None:
+        """Give the selected cell the colours of the cell."""
+        super().initStyleOption(option, index)
+        if option is None:
+            return
+        if index.data(Qt.ItemDataRole.ForegroundRole) is not None:
+            faint = option.palette.color(QPalette.ColorRole.HighlightedText)
+            faint.setAlphaF(_FAINT_ALPHA)
+            option.palette.setColor(QPalette.ColorRole.HighlightedText, faint)
+        colour = index.data(Qt.ItemDataRole.DecorationRole)
+        if colour is not None:
+            swatch = QPixmap(option.decorationSize)
+            swatch.fill(colour)
+            icon = QIcon(swatch)
+            icon.addPixmap(swatch, QIcon.Mode.Selected)  # or the style would tint it
+            option.icon = icon

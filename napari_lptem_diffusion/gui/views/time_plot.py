@@ -20,7 +20,6 @@ from napari_lptem_diffusion.gui.views.time_panels import TimePanels
 _WIDE_ALPHA, _NARROW_ALPHA = 45, 85
 _ENDS = (("_low", "_high"), ("_q25", "_q75"))
 _TITLES = {"mixing_ratio": "mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW"}
-_SHORT_TITLES = {**_TITLES, "mixing_ratio": "mixing"}
 
 
 class TimePlot(TimePanels):
@@ -34,7 +33,7 @@ class TimePlot(TimePanels):
         mixing, exponents = self.add_panel((0, 1)), self.add_panel((0, 2))
         self._panel_of = {"mixing_ratio": mixing, "alpha_fbm": exponents, "alpha_ctrw": exponents}
         for panel, ticks in ((mixing, (0, 0.5, 1)), (exponents, (0, 1, 2))):
-            panel.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
+            panel.getAxis("left").setTicks([[(tick, "½" if tick == 0.5 else f"{tick:g}") for tick in ticks]])
         # Bands first: curves lie on top of all of them.
         for (name, _), band in self.bands.items():
             self._panel_of[name].addItem(band, ignoreBounds=True)
@@ -72,7 +71,7 @@ class TimePlot(TimePanels):
         if frame not in self._motion.index:
             return self.place(frame) + ("" if self._motion.empty else ": the rod is not seen")
         said = [f"<b>{f'frame {frame}' if short else self.place(frame)}</b>"]
-        for name, title in (_SHORT_TITLES if short else _TITLES).items():
+        for name, title in _TITLES.items():
             value, low, high = (float(self._motion[name + end][frame]) for end in ("", "_low", "_high"))
             text = UNKNOWN if np.isnan(value) else f"{value:.2f}{'' if short else f' ({low:.2f}–{high:.2f})'}"
             said.append(f"<span style='color:{self._colour(name)}'>{title}</span> {text}")
@@ -88,7 +87,7 @@ class TimePlot(TimePanels):
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(self._colour(name), width=2))
         mixing, exponents = self.panels
-        mixing.setLabel("left", "mixing", color=theme.foreground)
+        mixing.setLabel("left", "mixing<br>ratio", color=theme.foreground)
         words = [
             f"<span style='color:{self._colour(name)}'>{_TITLES[name]}</span>" for name in ("alpha_fbm", "alpha_ctrw")
         ]
