@@ -23,8 +23,8 @@ from napari_lptem_diffusion.particles.correcting.correction import (
 from napari_lptem_diffusion.particles.correcting.drift import stated_error_px
 from napari_lptem_diffusion.particles.correcting.tables import Rods, apply_correction, particle_at
 
-AT_REST = 2.0
-"""Rods at rest move by less than so many times their localization error, even where that is stated too low."""
+AT_REST = 1.5
+"""Rods at rest move from frame to frame by less than so many times what their localization error makes."""
 
 
 class Said:
