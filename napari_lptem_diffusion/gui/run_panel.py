@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
+from napari_lptem_diffusion.session import NOT_HERE
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.movie import Movie
@@ -19,7 +20,7 @@ OnDone = Callable[[Any], str]
 
 _SECONDS_BEFORE_ETA = 1.0
 _OF_RUN = "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
-_NO_PICTURES = "These frames are empty: tracks were imported without a movie, so that there are no rods to find."
+_NO_PICTURES = "These frames are empty, for the movie itself is not here: there are no rods to find."
 
 
 class RunPanel(QWidget):
@@ -117,9 +118,9 @@ class RunPanel(QWidget):
 
     def offer(self, movie: Movie | None) -> None:
         """Let *movie* be analysed, if there is one with pictures and nothing runs."""
-        is_of_tracks = movie is not None and movie.path is None and bool(movie.source_files)
-        self.run_button.setEnabled(movie is not None and not is_of_tracks and not self.is_running)
-        self.run_button.setToolTip(_NO_PICTURES if is_of_tracks else _OF_RUN)
+        is_empty = movie is not None and movie.path is None and (bool(movie.source_files) or NOT_HERE in movie.notes)
+        self.run_button.setEnabled(movie is not None and not is_empty and not self.is_running)
+        self.run_button.setToolTip(_NO_PICTURES if is_empty else _OF_RUN)
 
     def cancel(self) -> None:
         """Ask the work to stop; `finished` follows soon. What was done by then all the same counts as done."""

@@ -63,6 +63,7 @@ def test_what_was_entered_with_tracks_stays_with_them(widget, judge):
 def test_tracks_that_came_in_nm_keep_the_pixel_size_that_divided_them(widget, judge):
     result = judge("nm", pixel_size_nm=2.5, frame_interval_s=0.05)
     row = widget.movie_panel.form.rows["pixel_size_nm"]
+    assert not widget.run_panel.run_button.isEnabled(), "there are no pictures to find rods in"
     assert not row.isEnabled()
     assert "import their file again" in row.note
     widget.movie_panel.form.take_from_movie()
@@ -83,6 +84,7 @@ def test_tracks_in_px_take_the_scale_of_the_movie_they_are_drawn_over(widget, ju
     widget.show_movie(movie)
     result = judge("px")
     assert result.image.name == "rods.tif"
+    assert widget.run_panel.run_button.isEnabled()
     assert result.analysis.movie.calibration.pixel_size_nm == movie.calibration.pixel_size_nm == 2
 
 
