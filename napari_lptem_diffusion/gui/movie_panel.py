@@ -31,7 +31,7 @@ from napari_lptem_diffusion.settings import MovieSettings
 if TYPE_CHECKING:
     import napari
 
-_EMPTY = "Drop a movie, tracks or a session here"
+_EMPTY = "Drop a movie or tracks here"
 _FIXED = "The tracks came in nm or µm and were divided by it; to change it, import their file again."
 
 
@@ -57,7 +57,10 @@ class MoviePanel(QWidget):
         self.form.changed.connect(self._on_calibration)
         self._choice = QComboBox()
         self._choice.setPlaceholderText(_EMPTY)
-        self._choice.setToolTip("The image layer that is analysed; any movie of grey frames that napari shows.")
+        self._choice.setToolTip(
+            "The image layer that is analysed; any movie of grey frames that napari shows. Movies, tracks and "
+            "sessions can be dropped on the window."
+        )
         self._choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._choice.activated.connect(self._on_chosen)
         self._facts = QLabel()
