@@ -33,7 +33,7 @@ from napari_lptem_diffusion.gui.scene import Scene, colours, kept
 from napari_lptem_diffusion.particles.masks import rod_outlines
 
 _POINT_PX = 8.0
-_LOW_CANVAS_PX = 500.0
+_LOW_CANVAS_PX = 300.0
 _SHORTEST_LABELLED_PX = 9.0
 
 

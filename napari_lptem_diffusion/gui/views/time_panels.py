@@ -74,7 +74,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
         panel.showGrid(y=True, alpha=0.15)
         panel.getAxis("left").setWidth(round(_AXIS_WIDTH_EM * self.fontMetrics().height()))
         if limits is not None:
-            panel.setYRange(*limits, padding=0.12)
+            panel.setYRange(*limits, padding=0.2)
         if first:
             panel.showAxis("top", False)
             panel.vb.sigXRangeChanged.connect(lambda *_: self.draw())
