@@ -218,7 +218,7 @@ def test_training_from_the_command_line(tmp_path):
     (tmp_path / "c.toml").write_text(
         "steps = 4\npositions_per_step = 600\nshortest = 24\nlongest = 24\nvalidate_every = 2\n"
         "calibration_tracks = 40\n"
-        "[architecture]\nwidth = 8\nfilters = 4\nproducts = 4\ndilations = [1]\n"
+        "[architecture]\nproducts = 4\nwidth = 8\nbefore = [1]\ncoarse_width = 8\ncoarse = [1]\nafter = [1]\n"
     )
     assert main(["train", "--config", str(tmp_path / "c.toml"), "-o", str(tmp_path / "run")]) == 0
     assert {"weights.safetensors", "log.csv", "losses.png", "report.json"} <= {
