@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from bayes_limits import Floats, ctrw_medians, fbm_posterior, quantiles
+from ctrw_limits import any_convention_posteriors
 from reference_tracks import (
     exposed_fbm_steps,
     fbm_steps,
@@ -131,18 +132,24 @@ def exposed_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
 
 def pure_ctrw(count: int, weights: Path, rng: np.random.Generator) -> None:
     print("\n### Pure CTRW, Pareto waits of at least a frame: mean absolute error of alpha_ctrw\n")
-    print("| frames | error/rms step | this network | Bayes limit without error | ratio | 90 % covers | ratio < .2 |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "Limit: of somebody who sees every jump and knows how the waits are drawn; *any*: who expects all conventions"
+    )
+    print("that the network was trained on.\n")
+    print("| frames | error/rms step | this network | limit | ratio | limit, any | ratio | 90 % covers | m < .2 |")
+    print("|" + "---|" * 9)
     for frames in (50, 100, 300):
-        for sigma in (0.0, 0.1, 0.3):
-            alpha = rng.uniform(0.1, 1, count)
-            clean = [observe(unit(moving_ctrw_steps(a, frames - 1, rng)), 0, rng) for a in alpha]
-            tracks = [track + sigma * rng.standard_normal(track.shape) for track in clean]
+        alpha = rng.uniform(0.1, 1, (3, count))
+        clean = [[observe(unit(moving_ctrw_steps(a, frames - 1, rng)), 0, rng) for a in line] for line in alpha]
+        blind = quantiles(any_convention_posteriors([path for line in clean for path in line]), 0.5).reshape(3, -1)
+        for sigma, truth, paths, guess in zip((0.0, 0.1, 0.3), alpha, clean, blind, strict=True):
+            tracks = [path + sigma * rng.standard_normal(path.shape) for path in paths]
             found = _judge(tracks, sigma, weights).particles
-            error, limit = _error(found["alpha_ctrw"], alpha), _error(ctrw_medians(clean), alpha)
+            error, limit, any_limit = (_error(one, truth) for one in (found["alpha_ctrw"], ctrw_medians(paths), guess))
             print(
-                f"| {frames} | {sigma} | {error:.3f} | {limit:.3f} | {error / limit:.2f} | "
-                f"{_covers(found, 'alpha_ctrw', alpha):.0%} | {(found['mixing_ratio'] < 0.2).mean():.0%} |"
+                f"| {frames} | {sigma} | {error:.3f} | {limit:.3f} | {error / limit:.2f} | {any_limit:.3f} | "
+                f"{error / any_limit:.2f} | {_covers(found, 'alpha_ctrw', truth):.0%} | "
+                f"{(found['mixing_ratio'] < 0.2).mean():.0%} |"
             )
 
 
