@@ -1,0 +1,180 @@
+"""The table of rods and its filter share one selection with everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from qtpy.QtCore import QItemSelectionModel, QSize, Qt
+from qtpy.QtGui import QGuiApplication, QIcon
+from qtpy.QtWidgets import QStyleOptionViewItem
+
+from napari_lptem_diffusion.diffusion.estimate import Motion
+from tests.analysis_factory import SHORT_PARTICLE, SWITCHING_PARTICLE, make_analysis
+from tests.gui.driving import in_front, take_keys
+
+
+def column(table, name):
+    return next(number for number, one in enumerate(table.rods.columns) if one.name == name)
+
+
+def selected_rods(table):
+    return sorted(int(table.rods.particles[index.row()]) for index in table.selectionModel().selectedRows())
+
+
+def click_cell(qtbot, table, row, modifier=Qt.KeyboardModifier.NoModifier):
+    place = table.visualRect(table.rods.index(row, 1)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, modifier, place)
+
+
+def many_rods(count=3000):
+    """An analysis of many rods, each of a few frames."""
+    analysis = make_analysis()
+    row = analysis.motion.particles.iloc[:1]
+    mixing = np.random.default_rng(0).permutation(count) / count
+    particles = pd.concat([row] * count, ignore_index=True).assign(particle=np.arange(count), mixing_ratio=mixing)
+    motion = Motion(analysis.motion.frames, particles, analysis.motion.msd, analysis.motion.model_hash)
+    return replace(analysis, motion=motion)
+
+
+def test_rows_and_rods_are_one_selection(views, qtbot):
+    click_cell(qtbot, views.table, 2)
+    assert views.selection.particles == (2,)
+    click_cell(qtbot, views.table, 4, Qt.KeyboardModifier.ControlModifier)
+    assert views.selection.particles == (2, 4)
+    click_cell(qtbot, views.table, 1, Qt.KeyboardModifier.ShiftModifier)
+    assert set(views.selection.particles) == set(selected_rods(views.table))
+    assert len(views.selection.particles) > 2
+    views.selection.select_many([3, 1])
+    assert selected_rods(views.table) == [1, 3]
+    assert views.table.rods.particles[views.table.currentIndex().row()] == 1
+    views.selection.select(None)
+    assert selected_rods(views.table) == []
+
+
+def test_sorting_keeps_the_selection_and_puts_unknown_values_last(views):
+    views.selection.select_many([1, 2])
+    expected = make_analysis().motion.particles.set_index("particle")["mixing_ratio"]
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        views.table.sortByColumn(column(views.table, "mixing_ratio"), order)
+        shown = views.table.rods.particles
+        assert shown[-1] == SHORT_PARTICLE
+        up = order == Qt.SortOrder.AscendingOrder
+        assert list(shown[:-1]) == list(expected.dropna().sort_values(ascending=up).index)
+        assert selected_rods(views.table) == [1, 2]
+        assert views.selection.particles == (1, 2)
+
+
+def test_a_filter_says_which_rods_are_shown(views, qtbot):
+    qtbot.keyClicks(views.filter.edit, "mixing_ratio > 0.3")
+    qtbot.waitUntil(lambda: views.selection.shown == frozenset({0, 1, 3}))
+    assert list(views.table.rods.particles) == [0, 1, 3]
+    assert views.filter.count.text() == "3 of 5"
+    views.filter.show_text("mixing_ratio > 0.3 and colour")
+    assert "colour" in views.filter.error.text()
+    assert "The last filter stays" in views.filter.error.text()
+    assert views.filter.error.isVisible()
+    assert views.selection.shown == frozenset({0, 1, 3})  # as before, until it can be read
+    for action in views.filter.menu().actions():
+        if action.text() in ("Switching", "Show all"):
+            action.trigger()
+            assert views.filter.error.isHidden()
+            assert views.selection.shown == (frozenset({SWITCHING_PARTICLE}) if action.text() == "Switching" else None)
+    assert views.table.rods.rowCount() == 5
+
+
+def test_a_filter_that_a_new_result_does_not_know_hides_none_of_its_rods(views):
+    views.filter.show_text("length_nm > 0 and particle < 2")
+    assert views.selection.shown == frozenset({0, 1})
+    views.result.show(None, make_analysis(None, None))
+    assert views.selection.shown is None
+    assert views.table.rods.rowCount() == 5
+    assert views.filter.count.text() == "5 of 5"
+    assert "length_nm" in views.filter.error.text()
+
+
+def test_a_filtered_out_rod_stays_selected(views):
+    views.selection.select(2)
+    views.filter.show_text("mixing_ratio > 0.3")
+    assert views.selection.particle == 2
+    assert selected_rods(views.table) == []
+    views.filter.show_text("")
+    assert selected_rods(views.table) == [2]
+
+
+def test_rows_are_copied_as_they_are_shown(views):
+    views.table.sortByColumn(column(views.table, "mixing_ratio"), Qt.SortOrder.AscendingOrder)
+    views.table.choose_column("snr", True)
+    views.table.choose_column("frames", False)
+    views.selection.select_many([0, 2])
+    views.table.copy_action.trigger()
+    heading, *rows = QGuiApplication.clipboard().text().splitlines()
+    assert heading.split("\t")[:2] == ["Rod", "Mixing ratio"]
+    assert "SNR" in heading
+    assert [row.split("\t")[0] for row in rows] == ["2", "0"]
+
+
+def test_columns_that_were_chosen_stay_chosen(views):
+    action = next(action for action in views.table.column_menu().actions() if action.text() == "SNR")
+    assert not action.isChecked()
+    action.trigger()
+    views.result.show(None, make_analysis(pixel_size_nm=None))
+    assert not views.table.isColumnHidden(column(views.table, "snr"))
+    assert views.table.isColumnHidden(column(views.table, "width_px"))
+
+
+def test_enter_and_double_click_centre_the_canvas(views, qtbot):
+    take_keys(views, qtbot)
+    with qtbot.waitSignal(views.selection.centre_wanted, timeout=1000):
+        qtbot.keyClick(views.table, Qt.Key.Key_Return)
+    place = views.table.visualRect(views.table.rods.index(1, 1)).center()
+    with qtbot.waitSignal(views.selection.centre_wanted, timeout=1000):
+        qtbot.mouseClick(views.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        qtbot.mouseDClick(views.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert views.selection.particle == 1
+
+
+def test_cells_say_what_is_uncertain(views):
+    views.table.rods.set_table(
+        pd.DataFrame(
+            {
+                "particle": [0, 1, 2],
+                "mixing_ratio": [0.05, 0.95, 0.5],
+                "alpha_fbm": 0.5,
+                "alpha_fbm_low": 0.4,
+                "alpha_fbm_high": 0.6,
+                "immobile": [False, False, True],
+            }
+        ),
+        tuple(one for one in views.table.rods.columns if one.name in ("particle", "mixing_ratio", "alpha_fbm")),
+    )
+    cells = [[views.table.rods.index(row, place) for place in (1, 2)] for row in range(3)]
+    faint = [[cell.data(Qt.ItemDataRole.ForegroundRole) is not None for cell in row] for row in cells]
+    assert faint == [[False, True], [False, False], [False, False]]
+    assert "0.40 to 0.60" in cells[1][1].data(Qt.ItemDataRole.ToolTipRole)
+    assert "less than 10%" in cells[0][1].data(Qt.ItemDataRole.ToolTipRole)
+    assert cells[2][0].data() == "immobile"
+    views.table.selectAll()
+    option = QStyleOptionViewItem()
+    option.decorationSize = QSize(8, 8)
+    views.table.itemDelegate().initStyleOption(option, cells[0][1])
+    assert option.palette.highlightedText().color().alphaF() < 0.6
+    number = views.table.rods.index(1, 0)
+    views.table.itemDelegate().initStyleOption(option, number)
+    swatch = option.icon.pixmap(option.decorationSize, QIcon.Mode.Selected).toImage()
+    assert swatch.pixelColor(2, 2).rgb() == number.data(Qt.ItemDataRole.DecorationRole).rgb()
+
+
+def test_thousands_of_rods_are_sorted_and_selected(views):
+    analysis = many_rods()
+    views.result.show(None, analysis)
+    in_front(views, views.scatter)
+    views.table.sortByColumn(column(views.table, "mixing_ratio"), Qt.SortOrder.DescendingOrder)
+    mixing = analysis.motion.particles.sort_values("mixing_ratio", ascending=False)["particle"]
+    assert list(views.table.rods.particles) == list(mixing)
+    flags = QItemSelectionModel.SelectionFlag
+    views.table.selectAll()
+    assert len(views.selection.particles) == 3000
+    views.table.selectionModel().select(views.table.rods.index(7, 0), flags.ClearAndSelect | flags.Rows)
+    assert views.selection.particles == (int(mixing.iloc[7]),)
