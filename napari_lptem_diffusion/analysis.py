@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
 from napari_lptem_diffusion.movie import Movie, open_movie
-from napari_lptem_diffusion.particles import calibrate, follow, label_image, search_range_px
+from napari_lptem_diffusion.particles import Detector, calibrate, follow, label_image, search_range_px
 from napari_lptem_diffusion.particles.correcting.correction import Correction
+from napari_lptem_diffusion.particles.correcting.fit import for_fits
 from napari_lptem_diffusion.particles.correcting.tables import nothing_marked
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import Settings
@@ -64,6 +65,8 @@ class Analysis:
     px_stands_for_nm : float or None
         Of tracks that came in nm or µm: positions were divided by it, so that it is the pixel size for good. None:
         positions were measured in px.
+    detector : Detector or None
+        With which a rod that is drawn can be fitted at once; not kept in a session.
     """
 
     movie: Movie
@@ -77,6 +80,7 @@ class Analysis:
     marked: pd.DataFrame = field(default_factory=nothing_marked)
     uncorrected: Analysis | None = None
     px_stands_for_nm: float | None = None
+    detector: Detector | None = field(default=None, repr=False, compare=False)
 
     def labels(self, frame: int) -> NDArray[np.int32]:
         """Return the (y, x) label image of *frame*: 0 = background, particle + 1 on each rod."""
@@ -132,7 +136,8 @@ def analyze(
     watch.lap("motion", len(motion.particles), "tracks")
 
     measured = {**detector.measured, "search_range_px": search_range_px(detections, settings.linking)}
-    return Analysis(movie, settings, measured, detections, tracks, motion, tuple(watch.laps))
+    laps = tuple(watch.laps)
+    return Analysis(movie, settings, measured, detections, tracks, motion, laps, detector=for_fits(detector))
 
 
 class _Stopwatch:

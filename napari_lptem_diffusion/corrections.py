@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -29,7 +29,17 @@ def correct(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Analysis:
-    """Return *analysis* with one more correction; *analysis* itself stays as it is.
+    """Return *analysis* with one more correction; *analysis* itself stays as it is. See `correct_together`."""
+    return correct_together(analysis, (correction,), progress, should_stop)
+
+
+def correct_together(
+    analysis: Analysis,
+    corrections: Sequence[Correction],
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Return *analysis* with more corrections, made one after the other; *analysis* itself stays as it is.
 
     Only tracks that changed are judged again: all of them when the drift of the stage changes. Particles keep their
     numbers, and a number is never given twice.
@@ -37,26 +47,28 @@ def correct(
     Parameters
     ----------
     analysis : Analysis
-    correction : Correction
+    corrections : sequence of Correction
     progress, should_stop : callable, optional
 
     Raises
     ------
     InputError
-        If there is no rod where the correction names one, or it cannot be done.
+        If there is no rod where a correction names one, or it cannot be done.
     Stopped
         If *should_stop* answered True.
     """
-    if isinstance(correction, AddRod | ReplaceRod):
-        _check_within(analysis.movie, correction.rod)
-    rods = apply_correction(correction, rods_of(analysis), analysis.settings.diffusion.localization_error_px)
+    rods = rods_of(analysis)
+    for correction in corrections:
+        if isinstance(correction, AddRod | ReplaceRod):
+            _check_within(analysis.movie, correction.rod)
+        rods = apply_correction(correction, rods, analysis.settings.diffusion.localization_error_px)
     return replace(
         analysis,
         detections=rods.detections,
         tracks=rods.tracks,
         marked=rods.marked,
         motion=_judged(analysis, rods.tracks, progress, should_stop),
-        corrections=(*analysis.corrections, correction),
+        corrections=(*analysis.corrections, *corrections),
         uncorrected=analysis.uncorrected or analysis,
     )
 
@@ -130,7 +142,23 @@ class History:
         self, correction: Correction, progress: Progress | None = None, should_stop: ShouldStop | None = None
     ) -> History:
         """Make one more correction; what was undone before is forgotten. Raises as `correct`."""
-        corrected = correct(self.present, correction, progress, should_stop)
+        return self._with((correction,), progress, should_stop)
+
+    def correct_together(
+        self,
+        corrections: Sequence[Correction],
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> History:
+        """Make several corrections as one step, in a reopened session too. Raises as `correct`."""
+        action = 1 + max((correction.action or 0 for correction in self.present.corrections), default=0)
+        together = [correction.model_copy(update={"action": action}) for correction in corrections]
+        return self._with(together if len(together) > 1 else corrections, progress, should_stop)
+
+    def _with(
+        self, corrections: Sequence[Correction], progress: Progress | None, should_stop: ShouldStop | None
+    ) -> History:
+        corrected = correct_together(self.present, corrections, progress, should_stop)
         return History(corrected, (*self.past, self.present)[-_KEPT_STEPS:])
 
     def undo(self, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> History:
@@ -144,7 +172,8 @@ class History:
         if self.past:
             before = self.past[-1]
         elif self.present.uncorrected is not None:
-            before = replay(self.present.uncorrected, self.present.corrections[:-1], progress, should_stop)
+            earlier = _before_last_step(self.present.corrections)
+            before = replay(self.present.uncorrected, earlier, progress, should_stop)
         else:
             return self
         return History(before, self.past[:-1], (*self.future, self.present))
@@ -155,8 +184,10 @@ class History:
             return self
         return History(self.future[-1], (*self.past, self.present)[-_KEPT_STEPS:], self.future[:-1])
 
-    def without(self, index: int, progress: Progress | None = None, should_stop: ShouldStop | None = None) -> History:
-        """Take back one of the corrections and make the others again; this is a step that can be undone.
+    def without(
+        self, indices: Collection[int], progress: Progress | None = None, should_stop: ShouldStop | None = None
+    ) -> History:
+        """Take back these of the corrections and make the others again; this is a step that can be undone.
 
         Raises
         ------
@@ -166,7 +197,7 @@ class History:
         present = self.present
         if present.uncorrected is None:
             return self
-        others = (*present.corrections[:index], *present.corrections[index + 1 :])
+        others = [correction for index, correction in enumerate(present.corrections) if index not in indices]
         again = replay(present.uncorrected, others, progress, should_stop)
         return History(again, (*self.past, present)[-_KEPT_STEPS:])
 
@@ -193,6 +224,14 @@ class History:
 
         past, future = (tuple(map(with_it, steps)) for steps in (self.past, self.future))
         return History(with_it(self.present), past, future)
+
+
+def _before_last_step(corrections: tuple[Correction, ...]) -> tuple[Correction, ...]:
+    """Return *corrections* without the last one and those that were made in one action with it."""
+    *kept, last = corrections
+    while last.action is not None and kept and kept[-1].action == last.action:
+        kept.pop()
+    return tuple(kept)
 
 
 def _check_within(movie: Movie, rod: Rod) -> None:

@@ -213,7 +213,7 @@ def test_another_calibration_holds_through_undo_and_redo(analysis, steps):
 
 
 def test_taking_back_the_only_correction_can_be_undone(analysis, steps):
-    taken = History(analysis).correct(every_kind(analysis)[0]).without(0)
+    taken = History(analysis).correct(every_kind(analysis)[0]).without({0})
     assert taken.present.corrections == ()
     assert taken.can_undo
     again = taken.undo()
@@ -224,7 +224,7 @@ def test_taking_back_the_only_correction_can_be_undone(analysis, steps):
 
 def test_one_correction_of_several_is_taken_back_and_steps_are_not_kept_for_ever(analysis, steps):
     history = History(steps[3], (steps[2],) * 20)
-    taken = history.without(1)
+    taken = history.without({1})
     assert taken.present.corrections == (steps[3].corrections[0], steps[3].corrections[2])
     assert taken.undo().present is steps[3]
     assert len(taken.past) == 20
@@ -246,6 +246,21 @@ def test_undo_works_beyond_what_is_kept(steps):
     assert_same(before.present, steps[2])
     assert before.present.corrections == steps[2].corrections
     assert before.redo().present is steps[3]
+
+
+def test_what_was_done_in_one_action_is_undone_in_one_step_after_reopening_too(analysis, steps):
+    doomed = [DeleteTrack(track=anchor(analysis, particle)) for particle in (0, 2)]
+    history = History(analysis).correct(every_kind(analysis)[1]).correct_together(doomed)
+    history = history.correct_together([MarkDirt(track=anchor(analysis, 4)), DeleteTrack(track=anchor(analysis, 1))])
+    assert len(history.present.corrections) == 5
+    assert [len(one.corrections) for one in history.past] == [0, 1, 3]
+    back = History(replay(analysis, history.present.corrections))
+    for left in (3, 1, 0):
+        back = back.undo()
+        assert len(back.present.corrections) == left
+    fewer = history.without({1, 3})
+    assert_same(fewer.present, replay(analysis, [history.present.corrections[index] for index in (0, 2, 4)]))
+    assert len(History(fewer.present).undo().present.corrections) == 2
 
 
 def test_the_command_line_makes_the_same_corrections_and_writes_the_same_bytes(tmp_path, capsys):

@@ -15,6 +15,7 @@ from napari_lptem_diffusion.gui.action_buttons import action_button
 from napari_lptem_diffusion.gui.corrections_list import CorrectionsList
 from napari_lptem_diffusion.gui.corrections_said import of_drift
 from napari_lptem_diffusion.gui.messages import counted, tell
+from napari_lptem_diffusion.gui.movie_detector import MovieDetector
 from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.gui.result import Result
     from napari_lptem_diffusion.gui.scene import Scene
     from napari_lptem_diffusion.gui.selection import Selection
-    from napari_lptem_diffusion.particles import Detector
     from napari_lptem_diffusion.progress import Progress, ShouldStop
 
     Step = Callable[[History, Progress, ShouldStop], History]
@@ -48,11 +48,11 @@ _ACTIONS = (
     ("join", "Join two", ("J",), "Make one track of the two selected ones."),
     ("split", "Split here", ("S",), "Cut the selected track: from the frame in view on it is another rod."),
     ("delete", "Delete track", ("Del",), "Take the selected tracks out; their rods stay, in no track."),
-    ("stuck", "Stuck", (), "The selected rod does not move: it then measures the drift of the stage, for all rods."),
+    ("stuck", "Stuck", (), "The selected rods do not move: they then measure the drift of the stage, for all rods."),
     ("add", "Add rod", ("A",), "Draw a rod that was missed: drag from tip to tip."),
     ("edit", "Edit rod", ("E",), "Move, turn or resize the selected rod in the frame in view."),
     ("delete_rod", "Delete rod", ("Shift+Del",), "Remove the selected rod in the frame in view, and only there."),
-    ("dirt", "Dirt", (), "The selected particle is no rod but dirt: it is taken out and listed."),
+    ("dirt", "Dirt", (), "The selected particles are no rods but dirt: they are taken out and listed."),
     ("accept", "Accept", ("Return", "Enter"), "Take the rod as it is drawn."),
     ("give_up", "Give up", ("Esc",), "Leave the rod as it was."),
 )
@@ -95,7 +95,7 @@ class CorrectPanel(QWidget):
         super().__init__()
         self._selection, self._canvas, self._result = selection, canvas, result
         self._is_busy = False
-        self._detector: tuple[object, Detector] | None = None
+        self._detector = MovieDetector(self, result)
         self._track_of_drawn: int | None = None
         self._edited: int | None = None
         self._actions = {name: self._action(name, text, keys) for name, text, keys, _ in _ACTIONS}
@@ -196,7 +196,8 @@ class CorrectPanel(QWidget):
             others = (name for name in self._actions if name not in _WHILE_DRAWING)
             hindered = dict.fromkeys(others, "First accept the rod that is being drawn, or give it up.")
         else:
-            hindered = correcting.hindrances(scene, self._selection.particles, self._selection.frame)
+            selected, frame = self._selection.particles, self._selection.frame
+            hindered = correcting.hindrances(history.present, scene, selected, frame)
             hindered |= dict.fromkeys(_WHILE_DRAWING, "No rod is being drawn or edited.")
             hindered |= {} if history.can_undo else {"undo": "Nothing was corrected yet."}
             hindered |= {} if history.can_redo else {"redo": "Nothing was undone last."}
@@ -211,8 +212,9 @@ class CorrectPanel(QWidget):
         for name, refusal in self._refusals.items():
             refusal.setEnabled(in_view and name in hindered)
             refusal.setText(f"{self._actions[name].text()}: {hindered.get(name, '')}")
-        is_stuck = scene is not None and self._selection.particle in scene.marks
-        self._actions["stuck"].setText("Not stuck" if is_stuck else "Stuck")
+        stuck = set() if scene is None else set(self._selection.particles) & set(scene.marks)
+        all_are = bool(stuck) and len(stuck) == len(self._selection.particles)
+        self._actions["stuck"].setText("Not stuck" if all_are else "Stuck")
         self._marks.setVisible(not tool.is_active)
         self._while_drawing.setVisible(tool.is_active)
         self.made.setEnabled(not self._is_busy)
@@ -222,6 +224,12 @@ class CorrectPanel(QWidget):
         particle = self._selection.particle
         assert particle is not None  # else the action is disabled
         return particle
+
+    @property
+    def _analysis(self) -> Analysis:
+        analysis = self._result.analysis
+        assert analysis is not None  # else the action is disabled
+        return analysis
 
     @property
     def _scene(self) -> Scene:
@@ -270,26 +278,29 @@ class CorrectPanel(QWidget):
         self._correct([DeleteRod(rod=self._here(self._main))], "Deleting a rod", None)
 
     def _stuck(self) -> None:
-        place, analysis = self._here(self._main), self._result.analysis
-        mark = None if analysis is None else correcting.mark_of(analysis, self._main)
-        if mark is None:
-            self._correct([MarkStuck(track=place)], "Measuring the drift of the stage", place)
+        """Mark those of the selected rods that are not marked; if all are, take the marks back."""
+        marks = {particle: correcting.mark_of(self._analysis, particle) for particle in self._selection.particles}
+        made = {mark for mark in marks.values() if mark is not None}
+        new = [MarkStuck(track=self._here(particle)) for particle, mark in marks.items() if mark is None]
+        if new:
+            self._correct(new, "Measuring the drift of the stage", self._here(self._main))
         else:
-            self._take_back(mark)
+            self._do(lambda now, *how: now.without(made, *how), "Taking marks back", None)
 
     def _dirt(self) -> None:
-        self._correct([MarkDirt(track=self._here(self._main))], "Taking dirt out", None)
+        marks = [MarkDirt(track=self._here(particle)) for particle in self._selection.particles]
+        self._correct(marks, "Taking dirt out", None)
 
     def _take_back(self, index: int) -> None:
-        self._do(lambda now, *how: now.without(index, *how), "Taking a correction back", None)
+        self._do(lambda now, *how: now.without({index}, *how), "Taking a correction back", None)
 
     def _add(self) -> None:
         """Let the user draw a rod: of the selected track where that is not seen in this frame, else of a new one."""
-        scene, main = self._scene, self._selection.particle
-        continues = main is not None and not correcting.is_seen(scene, main, self._selection.frame)
+        main = self._selection.particle if self._canvas.scene is not None else None
+        continues = main is not None and not correcting.is_seen(self._scene, main, self._selection.frame)
         self._edited, self._track_of_drawn = None, main if continues else None
         whose = f"rod {main}" if continues else "the new rod"
-        self._canvas.tool.draw(correcting.typical_width_px(scene, self._track_of_drawn), whose)
+        self._canvas.tool.draw(correcting.typical_width_px(self._analysis, self._track_of_drawn), whose)
 
     def _edit(self) -> None:
         self._edited = self._main
@@ -313,26 +324,19 @@ class CorrectPanel(QWidget):
             self._fit_and_correct(AddRod(rod=rod, track=track), "Adding a rod", place)
 
     def _fit_and_correct(self, correction: AddRod | ReplaceRod, description: str, place: Anchor) -> None:
-        if not self.fit_box.isChecked():
+        if not (self.fit_box.isChecked() and correcting.can_fit(self._analysis)):
             self._correct([correction], description, place)
             return
-        image = self._result.image
 
         def step(history: History, progress: Progress, should_stop: ShouldStop) -> History:
-            known = self._detector[1] if self._detector is not None and self._detector[0] is image else None
-            fitted, detector = correcting.with_fit(history.present, correction, known, progress, should_stop)
-            self._detector = None if detector is None else (image, detector)
+            detector = self._detector.of(history.present, progress, should_stop)
+            fitted = correcting.with_fit(history.present, correction, detector)
             return history.correct(fitted, progress, should_stop)
 
         self._do(step, description, place)
 
     def _correct(self, corrections: Sequence[Correction], description: str, place: Anchor | None) -> None:
-        def step(history: History, progress: Progress, should_stop: ShouldStop) -> History:
-            for correction in corrections:
-                history = history.correct(correction, progress, should_stop)
-            return history
-
-        self._do(step, description, place)
+        self._do(lambda now, *how: now.correct_together(corrections, *how), description, place)
 
     def _do(self, step: Step, description: str, place: Anchor | None) -> None:
         """Have *step* done in another thread; then select the rod at *place*, if there is one."""

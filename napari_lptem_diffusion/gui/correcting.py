@@ -10,7 +10,7 @@ from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui.draft import Draft
 from napari_lptem_diffusion.gui.scene import Scene
-from napari_lptem_diffusion.particles import Detector, calibrate
+from napari_lptem_diffusion.particles import Detector
 from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
@@ -22,7 +22,7 @@ from napari_lptem_diffusion.particles.correcting.correction import (
 )
 from napari_lptem_diffusion.particles.correcting.fit import fitted_rod
 from napari_lptem_diffusion.particles.correcting.tables import STUCK, nearest_rod, particle_at
-from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.session import NOT_HERE
 
 SHORTEST_STUCK = 10
 """Frames in which a particle has to be seen to measure the drift of the stage."""
@@ -57,10 +57,11 @@ def draft_of(scene: Scene, particle: int, frame: int) -> Draft:
     return Draft(*(float(rod[name]) for name in ("x", "y", "angle_deg", "length", "width")))
 
 
-def typical_width_px(scene: Scene, particle: int | None) -> float:
-    """Return the median width of a particle's rods; of all rods if it is None."""
-    rods = scene.rods if particle is None else scene.of_particle(particle)
-    return float(rods["width"].median())
+def typical_width_px(analysis: Analysis, particle: int | None) -> float:
+    """Return the median width of a particle's rods; of all rods if it is None, and if there are none the expected."""
+    tracks = analysis.tracks
+    rods = tracks if particle is None else tracks[tracks["particle"] == particle]
+    return float(rods["width"].median() if len(rods) else analysis.measured["rod_width_px"])
 
 
 def rod_of(draft: Draft, frame: int) -> Rod:
@@ -68,49 +69,36 @@ def rod_of(draft: Draft, frame: int) -> Rod:
     return Rod(frame=frame, **vars(draft))
 
 
-def with_fit(
-    analysis: Analysis,
-    correction: AddRod | ReplaceRod,
-    detector: Detector | None,
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> tuple[AddRod | ReplaceRod, Detector | None]:
+def can_fit(analysis: Analysis) -> bool:
+    """Return whether rods can be fitted: not where tracks came from another tool, or the movie is not here."""
+    return set(analysis.detections) >= _FITTED_WITH and NOT_HERE not in analysis.movie.notes
+
+
+def with_fit(analysis: Analysis, correction: AddRod | ReplaceRod, detector: Detector) -> AddRod | ReplaceRod:
     """Fit the rod of *correction* to the movie.
 
     Parameters
     ----------
     analysis : Analysis
+        Such that `can_fit`.
     correction : AddRod or ReplaceRod
-    detector : Detector or None
-        Calibrated on the movie; None: it is calibrated here, which takes as long as at the start of a run.
-    progress, should_stop : callable, optional
+    detector : Detector
+        Calibrated on the movie.
 
     Returns
     -------
-    correction : AddRod or ReplaceRod
-        With the pose of the fit; as it was if the rod cannot be fitted, as where tracks came without a movie.
-    detector : Detector or None
-        For the next time.
-
-    Raises
-    ------
-    Stopped
-        If *should_stop* answered True.
+    AddRod or ReplaceRod
+        With the pose of the fit; as it was if the rod cannot be fitted.
     """
-    if not set(analysis.detections) >= _FITTED_WITH:
-        return correction, None
-    others = analysis.detections
-    try:
-        if detector is None:
-            detector = calibrate(analysis.movie, analysis.settings.detection, progress, should_stop)
-        if isinstance(correction, ReplaceRod):
+    rod, others = correction.rod, analysis.detections
+    if isinstance(correction, ReplaceRod):
+        try:
             others = others.drop(index=others.index[nearest_rod(others, correction.old)])
-    except InputError:  # an empty movie; a rod that is gone is refused when the correction is made
-        return correction, detector
-    rod = correction.rod
+        except InputError:  # a rod that is gone is refused when the correction is made
+            return correction
     others = others[others["frame"] == rod.frame]
     fitted = fitted_rod(detector, np.asarray(analysis.movie[rod.frame]), rod, others)
-    return correction if fitted is None else correction.model_copy(update={"rod": fitted}), detector
+    return correction if fitted is None else correction.model_copy(update={"rod": fitted})
 
 
 def place_of(correction: Correction) -> Anchor:
@@ -146,15 +134,16 @@ def mark_of(analysis: Analysis, particle: int) -> int | None:
     return next(iter(of_it or elsewhere[::-1]), None)
 
 
-def hindrances(scene: Scene | None, particles: Sequence[int], frame: int) -> dict[str, str]:
+def hindrances(analysis: Analysis, scene: Scene | None, particles: Sequence[int], frame: int) -> dict[str, str]:
     """Return why corrections of *particles*, the main one last, cannot be made in *frame*; no entry: they can.
 
     Keys are ``delete``, ``split``, ``join``, ``add``, ``edit``, ``delete_rod``, ``stuck`` and ``dirt``. Without a
     scene there is no track.
     """
+    has_sizes = set(analysis.detections) >= {"angle_deg", "length", "width"}
+    no_sizes = {} if has_sizes else {"add": _NO_SIZES, "edit": _NO_SIZES}
     if scene is None:
-        return dict.fromkeys((*_OF_SELECTED, "add"), "There are no rods in tracks.")
-    no_sizes = {} if scene.has_sizes else {"add": _NO_SIZES, "edit": _NO_SIZES}
+        return dict.fromkeys(_OF_SELECTED, "There are no rods in tracks.") | no_sizes
     if not particles:
         return dict.fromkeys(_OF_SELECTED, "Select a rod first: click on it.") | no_sizes
     track = scene.of_particle(particles[-1])
@@ -170,6 +159,6 @@ def hindrances(scene: Scene | None, particles: Sequence[int], frame: int) -> dic
         shared = np.intersect1d(frames, scene.of_particle(particles[0])["frame"].to_numpy())
         if len(shared) > 1:
             hindered["join"] = f"Both are seen in frames {shared[0]} to {shared[-1]}, so they are two rods."
-    if len(frames) < SHORTEST_STUCK:
+    if min(len(scene.of_particle(particle)) for particle in particles) < SHORTEST_STUCK:
         hindered["stuck"] = f"The drift is measured on rods that are seen in at least {SHORTEST_STUCK} frames."
     return hindered

@@ -62,14 +62,26 @@ class Rod(_Part):
     fit: Mapping[str, float] | None = None
 
 
-class DeleteTrack(_Part):
+class _Step(_Part):
+    """What all corrections have.
+
+    Attributes
+    ----------
+    action : int or None
+        Corrections in a row with the same number were made in one action, and are undone together; None: by itself.
+    """
+
+    action: Annotated[int, Field(ge=1)] | None = None
+
+
+class DeleteTrack(_Step):
     """Take a track out; its rods stay among the detections."""
 
     do: Literal["delete track"] = "delete track"
     track: Anchor
 
 
-class SplitTrack(_Part):
+class SplitTrack(_Step):
     """Cut a track in two: from *first_frame* on it is a particle with a new number."""
 
     do: Literal["split track"] = "split track"
@@ -77,7 +89,7 @@ class SplitTrack(_Part):
     first_frame: _Frame
 
 
-class JoinTracks(_Part):
+class JoinTracks(_Step):
     """Make one track of two, or of a track and a rod in no track; it has the number of the one that starts first."""
 
     do: Literal["join tracks"] = "join tracks"
@@ -85,14 +97,14 @@ class JoinTracks(_Part):
     other: Anchor
 
 
-class DeleteRod(_Part):
+class DeleteRod(_Step):
     """Remove one detection, from its track too."""
 
     do: Literal["delete rod"] = "delete rod"
     rod: Anchor
 
 
-class AddRod(_Part):
+class AddRod(_Step):
     """Add a rod that the detector missed: to *track*, or as the start of a new one."""
 
     do: Literal["add rod"] = "add rod"
@@ -100,7 +112,7 @@ class AddRod(_Part):
     track: Anchor | None = None
 
 
-class ReplaceRod(_Part):
+class ReplaceRod(_Step):
     """Give a detection another pose: moved, turned, resized. It stays in its track."""
 
     do: Literal["replace rod"] = "replace rod"
@@ -108,14 +120,14 @@ class ReplaceRod(_Part):
     rod: Rod
 
 
-class MarkStuck(_Part):
+class MarkStuck(_Step):
     """Say that a particle does not move: it then measures the drift of the stage and the localization error."""
 
     do: Literal["mark stuck"] = "mark stuck"
     track: Anchor
 
 
-class MarkDirt(_Part):
+class MarkDirt(_Step):
     """Say that a particle is no rod but dirt: it is taken out of the tracks and listed."""
 
     do: Literal["mark dirt"] = "mark dirt"

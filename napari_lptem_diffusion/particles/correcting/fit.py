@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +13,11 @@ from napari_lptem_diffusion.particles.finding.detector import Detector
 
 _FARTHEST_LENGTHS = 0.5
 _POSE = ("x", "y", "angle_deg", "length", "width")
+
+
+def for_fits(detector: Detector) -> Detector:
+    """Return *detector* as `fitted_rod` needs it: without the spectra of its filters, as large as many frames."""
+    return replace(detector, bank=replace(detector.bank, spectra={}))
 
 
 def fitted_rod(detector: Detector, image: NDArray[np.generic], rod: Rod, others: pd.DataFrame) -> Rod | None:
