@@ -23,7 +23,6 @@ from qtpy.QtWidgets import QWidget
 from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui import autosave
 from napari_lptem_diffusion.gui.app import docked
-from napari_lptem_diffusion.gui.canvas import PREVIEW
 from napari_lptem_diffusion.gui.colours import PARTICLE_RGB
 from napari_lptem_diffusion.gui.import_tracks import ImportTracksDialog
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
@@ -69,7 +68,7 @@ def until_the_result(viewer: napari.Viewer, widget: LptemDiffusionWidget, demo: 
     save(viewer, "empty")
     demo.show("Drop a movie on the window", 1.5)
     widget.open(SAMPLE_MOVIE)
-    wait_for(lambda: PREVIEW in viewer.layers)
+    wait_for(lambda: widget.canvas.previewed is not None)
     save(viewer, "preview")
     demo.show("See at once what is found; scale and sizes come from the movie", 2.5)
     widget.run_panel.run_button.click()

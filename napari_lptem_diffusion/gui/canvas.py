@@ -15,7 +15,6 @@ from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.gui import layers
-from napari_lptem_diffusion.gui.colours import outline_colormap
 from napari_lptem_diffusion.gui.editing import RodTool
 from napari_lptem_diffusion.gui.look import Look
 from napari_lptem_diffusion.gui.mouse import Mouse
@@ -25,7 +24,6 @@ from napari_lptem_diffusion.gui.painting.plates import Theme
 from napari_lptem_diffusion.gui.preview import Found
 from napari_lptem_diffusion.gui.scene import Scene, kept
 from napari_lptem_diffusion.gui.selection import Selection
-from napari_lptem_diffusion.particles import label_image
 
 if TYPE_CHECKING:
     import napari
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
 
     from napari_lptem_diffusion.analysis import Analysis
 
-PREVIEW = "preview"
-_PREVIEW_COLOUR = "#ffd640"
-_WIDEST_OUTLINE_PX = 4
 _OVERLAY = "lptem_diffusion"
 _PLATE_OPACITY = 0.82
 _MOST_DECIMALS = 9
@@ -57,6 +52,8 @@ class Canvas(QObject):
         With which a rod is drawn or edited on the canvas.
     look : Look
         What is drawn; set it by `set_look`.
+    previewed : Found or None
+        What is outlined in its frame; set it by `show_preview`.
     """
 
     keys_changed = Signal(bool)
@@ -85,7 +82,8 @@ class Canvas(QObject):
         self._result: dict[str, Layer] = {}
         self._result_image: Image | None = None
         self._put_away: list[Layer] = []
-        self._preview: Layer | None = None
+        self.previewed: Found | None = None
+        self._previewed_image: Image | None = None
         self._painted = Painted(paint=self._paint)
         self._overlay = f"{_OVERLAY}_{id(self._painted)}"  # a second widget in this viewer has its own
         viewer.canvas.overlays[self._overlay] = self._painted
@@ -136,10 +134,9 @@ class Canvas(QObject):
         self.movie_changed.emit()
 
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
-        """Give *image*, its preview and, if so wanted, the result another `layers.space`."""
+        """Give *image* and, if so wanted, the result another `layers.space`."""
         is_other = tuple(image.scale) != space["scale"]
-        overlays = [self._preview, *(self._result.values() if with_result else ())]
-        for layer in (image, *filter(None, overlays)):
+        for layer in (image, *(self._result.values() if with_result else ())):
             layer.units = space["units"]
             layer.scale = space["scale"]
             layer.axis_labels = space["axis_labels"]
@@ -203,21 +200,14 @@ class Canvas(QObject):
 
     def show_preview(self, image: Image, found: Found) -> None:
         """Outline the rods of one frame over *image*; other frames stay empty."""
-        shape = image.data.shape
-        outlined = label_image(found.rods, shape[1:], np.arange(1, len(found.rods) + 1))
-        empty = np.zeros_like(outlined)
-        labels = layers.LazyLabels(shape, lambda frame: outlined if frame == found.frame else empty)
-        if self._preview is None or self._preview not in self._viewer.layers:
-            options = {"name": PREVIEW, "opacity": 0.9, "colormap": outline_colormap(_PREVIEW_COLOUR)}
-            self._preview = self._add(image, labels, options, "labels")
-        else:
-            self._preview.data = labels
-        _as_outlines(self._preview, found.rods)
+        self.previewed, self._previewed_image = found, image
+        self.repaint()
 
     def hide_preview(self) -> None:
         """Take the outlines of the preview away."""
-        self._remove([] if self._preview is None else [self._preview])
-        self._preview = None
+        if self.previewed is not None:
+            self.previewed = self._previewed_image = None
+            self.repaint()
 
     def rods_in_view(self) -> pd.DataFrame:
         """Return the rods that are drawn in the frame in view, as in `Scene.rods`."""
@@ -254,12 +244,20 @@ class Canvas(QObject):
             pixel_size=tuple(self._image.scale[:-3:-1]),
             origin=tuple(self._image.translate[:-3:-1]),
             draft=self.tool.draft,
+            previewed=self._previewed_in_view(),
             awaited=None if self.scene is None else self.tool.awaited_in(self._selection.frame),
             time=self._time(),
             hint=self.tool.hint or self._beyond_the_end(),
             theme=self._theme(),
         )
         picture.paint(painter, view)
+
+    def _previewed_in_view(self) -> pd.DataFrame | None:
+        """The rods of the preview, if it is of the frame in view."""
+        found = self.previewed
+        if found is None or self._image is not self._previewed_image or found.frame != self._selection.frame:
+            return None
+        return found.rods
 
     def _beyond_the_end(self) -> str:
         """What is said in frames that only another layer has."""
@@ -352,7 +350,7 @@ class Canvas(QObject):
 
     def _on_active_layer(self) -> None:
         active = self._viewer.layers.selection.active
-        is_ours = active is self._preview or active in self._result.values()
+        is_ours = active in self._result.values()
         self.keys_changed.emit(is_ours or not isinstance(active, Labels | Points | Shapes))
 
     def _on_selection(self) -> None:
@@ -382,10 +380,3 @@ class Canvas(QObject):
             self._viewer.dims.set_point(self._frame_axis(), self._image.data_to_world((frame, 0, 0))[0])
         self.tool.give_up()
         self.repaint()
-
-
-def _as_outlines(labels: Labels, rods: pd.DataFrame) -> None:
-    """Draw *labels* as outlines that leave most of a rod to be seen."""
-    width_px = float(rods["width"].median()) if len(rods) else 1.0
-    labels.contour = int(np.clip(round(width_px / 8), 1, _WIDEST_OUTLINE_PX))
-    labels.editable = False

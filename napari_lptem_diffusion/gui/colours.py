@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-if TYPE_CHECKING:
-    from napari.utils.colormaps import DirectLabelColormap
 
 # Light, told apart by colour-blind readers, and none of them an end of the scales of export.palette.
 PARTICLE_RGB = (
@@ -31,10 +26,3 @@ PARTICLE_RGB = (
 def particle_rgb(particles: ArrayLike) -> NDArray[np.float64]:
     """Return (..., 3) sRGB in 0..1, the colour by which a particle is known on canvas, table and plot."""
     return np.asarray(PARTICLE_RGB[np.asarray(particles, dtype=int) % len(PARTICLE_RGB)])
-
-
-def outline_colormap(hex_colour: str) -> DirectLabelColormap:
-    """Return the one colour of all labels; the background is transparent."""
-    from napari.utils.colormaps import DirectLabelColormap
-
-    return DirectLabelColormap(color_dict={None: hex_colour, 0: "transparent"})

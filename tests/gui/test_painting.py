@@ -40,6 +40,7 @@ def picture(qapp):
         pixel_size=(NM_PER_PX, NM_PER_PX),
         origin=(0.0, 0.0),
         draft=None,
+        previewed=None,
         awaited=None,
         time="",
         hint="",
@@ -76,6 +77,19 @@ def test_outlines_lie_around_the_rods_in_the_colour_of_their_value(picture):
         assert opacity == 255
         assert (blue > red) == is_blue
         assert not at(image, here["x"], here["y"]).any()
+
+
+def test_a_preview_is_outlined_as_finely_as_a_result_in_a_colour_of_its_own(picture):
+    rods = ANALYSIS.detections.query("frame == 45")
+    image = pixels(picture, scene=None, previewed=rods)
+    for _, here in rods.iterrows():
+        across = np.deg2rad(here["angle_deg"] + 90)
+        side = here["x"] + here["width"] / 2 * np.cos(across), here["y"] + here["width"] / 2 * np.sin(across)
+        red, green, blue, opacity = at(image, *side).reshape(-1, 4).max(axis=0).astype(int)
+        assert opacity == 255
+        assert red > green > 2 * blue
+    assert len(np.unique(image[..., 3])) > 50, "edges are not smooth"
+    assert not pixels(picture, scene=None, previewed=rods[:0]).any()
 
 
 def test_only_the_wanted_particles_are_painted(picture):

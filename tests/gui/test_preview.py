@@ -2,7 +2,6 @@
 
 import pytest
 
-from napari_lptem_diffusion.gui.canvas import PREVIEW
 from tests.analysis_factory import make_analysis
 from tests.gui.driving import RUN_TIMEOUT_MS, layer_names, open_movie_in
 
@@ -10,41 +9,44 @@ from tests.gui.driving import RUN_TIMEOUT_MS, layer_names, open_movie_in
 pytestmark = pytest.mark.qt_log_level_fail("WARNING")
 
 
+def is_previewed(widget):
+    return widget.canvas.previewed is not None
+
+
 def test_the_preview_follows_the_slider_and_the_settings(widget, tiff, qtbot):
     widget.steps.preview_box.setChecked(True)
     open_movie_in(widget, tiff, qtbot)
-    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
-    preview = widget._viewer.layers[PREVIEW]
-    assert preview.data[0].max() == 4
-    assert not preview.data[1].any()
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
+    assert (widget.canvas.previewed.frame, len(widget.canvas.previewed.rods)) == (0, 4)
+    assert layer_names(widget) == {"rods"}
     assert "px" in widget.steps.find_form.rows["rod_length_px"].value_widget.native.text()
     widget._viewer.dims.set_current_step(0, 20)
-    qtbot.waitUntil(lambda: preview.data[20].any(), timeout=RUN_TIMEOUT_MS)
+    qtbot.waitUntil(lambda: widget.canvas.previewed.frame == 20, timeout=RUN_TIMEOUT_MS)
     with qtbot.waitSignal(widget.live_preview.preview.found, timeout=RUN_TIMEOUT_MS) as signal:
         widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 50
     assert signal.args[0].rods.empty
     widget.steps.preview_box.setChecked(False)
-    assert PREVIEW not in layer_names(widget)
+    assert not is_previewed(widget)
 
 
 def test_the_preview_gives_way_to_run_and_result_and_comes_back(widget, tiff, qtbot):
     widget.steps.preview_box.setChecked(True)
     open_movie_in(widget, tiff, qtbot)
-    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
     with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         widget.run_panel.run_button.click()
-        assert PREVIEW not in layer_names(widget)
+        assert not is_previewed(widget)
         widget.run_panel.cancel_button.click()
     assert widget.steps.preview_box.isChecked()
-    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
     widget.show_analysis(widget.movie_panel.image, make_analysis())
-    assert PREVIEW not in layer_names(widget)
+    assert not is_previewed(widget)
     widget.selection.show_frame(3)
     assert not widget.live_preview.preview._timer.isActive()
     widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 6
-    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
     widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 5
-    assert PREVIEW not in layer_names(widget)
+    assert not is_previewed(widget)
 
 
 def test_a_preview_that_is_stopped_while_it_measures_says_so_no_more(widget, tiff, qtbot):
@@ -60,7 +62,7 @@ def test_a_preview_that_is_stopped_while_it_measures_says_so_no_more(widget, tif
 def test_another_threshold_is_previewed_without_measuring_again(widget, tiff, qtbot):
     widget.steps.preview_box.setChecked(True)
     open_movie_in(widget, tiff, qtbot)
-    qtbot.waitUntil(lambda: PREVIEW in layer_names(widget), timeout=RUN_TIMEOUT_MS)
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
     said = []
     widget.live_preview.preview.busy.connect(said.append)
     with qtbot.waitSignal(widget.live_preview.preview.found, timeout=RUN_TIMEOUT_MS) as signal:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_lptem_diffusion.gui.canvas import PREVIEW, Canvas
+from napari_lptem_diffusion.gui.canvas import Canvas
 from napari_lptem_diffusion.gui.preview import Found
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.movie import Movie
@@ -39,7 +39,7 @@ def test_a_preview_of_another_movie_is_not_shown(widget, viewer):
     rods = make_analysis().detections[:1].assign(x=10.0, y=10.0)
     for movie, is_shown in zip(movies, (False, True), strict=True):
         widget.live_preview._on_found(Found(movie, 0, rods, {}))
-        assert (PREVIEW in viewer.layers) == is_shown
+        assert (widget.canvas.previewed is not None) == is_shown
     widget.steps.preview_box.setChecked(False)
 
 

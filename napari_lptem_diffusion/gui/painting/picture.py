@@ -20,6 +20,7 @@ from napari_lptem_diffusion.gui.painting.overlay import View
 from napari_lptem_diffusion.gui.painting.plates import Theme, paint_hint, paint_legend, paint_time
 from napari_lptem_diffusion.gui.painting.rods import (
     MOST_OUTLINES,
+    PREVIEW,
     Drawn,
     paint_axes,
     paint_changes,
@@ -57,6 +58,8 @@ class Picture:
         (x, y) of a pixel and of the centre of the first one, units of the world.
     draft : Draft or None
         The rod that is being edited.
+    previewed : DataFrame or None
+        Rods, with pose, that settings being tried find in this frame.
     awaited : Draft or None
         A rod that was drawn or edited and is being fitted.
     time, hint : str
@@ -73,6 +76,7 @@ class Picture:
     pixel_size: tuple[float, float]
     origin: tuple[float, float]
     draft: Draft | None
+    previewed: pd.DataFrame | None
     awaited: Draft | None
     time: str
     hint: str
@@ -87,6 +91,8 @@ class Picture:
             if self.look.legend and scale is not None:
                 plates.append(paint_legend(painter, scale, self.theme, view.width, view.height > _LOW_CANVAS_PX))
             self._paint_rods(painter, view, self.scene, plates)
+        if self.previewed is not None:
+            paint_outlines(painter, self._previewed(view, self.previewed))
         if self.awaited is not None:
             paint_draft(painter, self._outlines(view, self.awaited.table)[0])
         if self.draft is not None:
@@ -103,7 +109,9 @@ class Picture:
         if look.loose and scene.has_sizes:
             paint_loose(painter, self._outlines(view, scene.loose_in_frame(self.frame)))
         rods = self._in_view(view, kept(scene.in_frame(self.frame), self.wanted))
-        drawn = self._drawn(view, rods, scene.has_sizes)
+        drawn = self._drawn(
+            view, rods, colours(rods, look.quantity), rods["particle"].isin(self.selected).to_numpy(), scene.has_sizes
+        )
         if look.outlines:
             paint_outlines(painter, drawn, look.others_pale and bool(self.selected))
         if look.axes:
@@ -126,7 +134,19 @@ class Picture:
     def _outlines(self, view: View, rods: pd.DataFrame) -> NDArray[np.float64]:
         return self._on_canvas(view, rod_outlines(rods)[..., ::-1])
 
-    def _drawn(self, view: View, rods: pd.DataFrame, with_sizes: bool) -> Drawn:
+    def _previewed(self, view: View, rods: pd.DataFrame) -> Drawn:
+        rods = self._in_view(view, rods)
+        colour = np.tile(PREVIEW.getRgbF()[:3], (len(rods), 1))
+        return self._drawn(view, rods, colour, np.zeros(len(rods), bool), with_sizes=True)
+
+    def _drawn(
+        self,
+        view: View,
+        rods: pd.DataFrame,
+        rgb: NDArray[np.float64],
+        selected: NDArray[np.bool_],
+        with_sizes: bool,
+    ) -> Drawn:
         outlines = tips = None
         if with_sizes:
             outlines = self._outlines(view, rods) if len(rods) <= MOST_OUTLINES else None
@@ -134,9 +154,7 @@ class Picture:
             reach = rods["length"].to_numpy()[:, None] / 2 * np.column_stack([np.cos(angle), np.sin(angle)])
             centre = rods[["x", "y"]].to_numpy(dtype=float)
             tips = self._on_canvas(view, np.stack([centre - reach, centre + reach], axis=1))
-        selected = rods["particle"].isin(self.selected).to_numpy()
-        centres = self._on_canvas(view, rods[["x", "y"]])
-        return Drawn(centres, outlines, tips, colours(rods, self.look.quantity), selected)
+        return Drawn(self._on_canvas(view, rods[["x", "y"]]), outlines, tips, rgb, selected)
 
     def _paint_numbers(
         self,

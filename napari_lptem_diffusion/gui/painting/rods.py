@@ -14,7 +14,7 @@ from napari_lptem_diffusion.gui.look import PALE
 CASING = QColor(10, 12, 16, 150)
 """Around every line, so that it stands out from grey noise."""
 WHITE = QColor(255, 255, 255)
-DRAFT = QColor("#ffd640")
+DRAFT = PREVIEW = QColor("#ffd640")
 HANDLE_PX = 5.0
 """Half the size of a handle of the rod being edited."""
 
@@ -61,7 +61,7 @@ class Drawn:
         return reach + _RING_GAP_PX
 
 
-def paint_outlines(painter: QPainter, rods: Drawn, others_pale: bool) -> None:
+def paint_outlines(painter: QPainter, rods: Drawn, others_pale: bool = False) -> None:
     """Outline each rod in its colour; where there are very many, draw a line from tip to tip instead."""
     if rods.outlines is None and rods.tips is not None:
         _paint_many(painter, rods)

@@ -1,4 +1,4 @@
-"""Axes that pyqtgraph lacks: seconds along frames, decades along logarithms; and a line of text that gives way."""
+"""Axes that pyqtgraph lacks: level names, seconds along frames, decades along logarithms; a text that gives way."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
+from qtpy.QtCore import QRectF
+from qtpy.QtWidgets import QGraphicsSceneResizeEvent
 
 Ticks = list[tuple[float, list[float]]]
 _LABELLED_STEPS_UP_TO = 2.2
 _PLAIN_DECADES = range(-2, 4)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class LevelAxis(pg.AxisItem):
+    """An axis at the left of a low panel, or below it, whose name is written level at its left end."""
+
+    def __init__(self, side: str) -> None:
+        super().__init__(side)
+        self.label.setRotation(0)
+
+    def resizeEvent(self, event: QGraphicsSceneResizeEvent | None = None) -> None:
+        """Put the name beside the middle of the axis, or before its first tick."""
+        super().resizeEvent(event)
+        if self.label is not None:  # which it is when the axis is closed
+            room, name = self.size(), self.label.boundingRect()
+            x = 0.0 if self.orientation == "left" else -name.width()
+            self.label.setPos(x, (room.height() - name.height()) / 2)
+
+    def boundingRect(self) -> QRectF:
+        """Return where it draws: numbers at the ends of a scale may stand half out of a low panel."""
+        out_px = self.style["tickTextHeight"] / 2 if self.orientation == "left" else 0
+        drawn: QRectF = super().boundingRect().adjusted(0, -out_px, 0, out_px)
+        return drawn
 
 
 class SecondsAxis(pg.AxisItem):

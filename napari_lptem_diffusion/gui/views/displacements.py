@@ -91,7 +91,7 @@ class DisplacementPlot(TimePanels):
     def set_scale(self, pixel_size_nm: float | None) -> None:
         """Show lengths in nm, or in px if the pixel size is unknown."""
         self._unit, self._px = ("px", 1.0) if pixel_size_nm is None else ("nm", pixel_size_nm)
-        self._panel.setLabel("left", f"step ({self._unit})", color=self.theme.foreground)
+        self._panel.setLabel("left", f"step<br>({self._unit})", color=self.theme.foreground)
 
     def show_track(self, track: pd.DataFrame, change_frames: Iterable[int]) -> None:
         """Draw the displacements of a rod, and the frames from which its motion is another."""
@@ -123,7 +123,7 @@ class DisplacementPlot(TimePanels):
         """Take the colours of napari's theme."""
         super().set_theme(theme)
         self.floor.setPen(pg.mkPen(theme.foreground, style=Qt.PenStyle.DotLine, width=1.5))
-        self._panel.setLabel("left", f"step ({self._unit})", color=theme.foreground)
+        self._panel.setLabel("left", f"step<br>({self._unit})", color=theme.foreground)
         self.jumps.setPen(pg.mkPen(theme.foreground, width=2))
         self.noise.setPen(pg.mkPen(with_alpha(theme.foreground, _NOISE_ALPHA), width=1))
         self.show_changes(list(self.changes))

@@ -17,7 +17,7 @@ from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.views.axes import DecadesAxis, GivingLabel
 from napari_lptem_diffusion.gui.views.displacements import rms_error_px
 from napari_lptem_diffusion.gui.views.msd_model import MsdParts, msd_parts, relative_error
-from napari_lptem_diffusion.gui.views.theme import CTRW_HEX, FBM_HEX, Theme, with_alpha
+from napari_lptem_diffusion.gui.views.theme import Theme, with_alpha
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -108,8 +108,8 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         for side in ("left", "bottom"):
             self.panel.getAxis(side).setPen(theme.foreground)
             self.panel.getAxis(side).setTextPen(theme.foreground)
-        self.lines["fbm"].setPen(pg.mkPen(FBM_HEX, width=2))
-        self.lines["ctrw"].setPen(pg.mkPen(CTRW_HEX, width=2))
+        self.lines["fbm"].setPen(pg.mkPen(theme.fbm, width=2))
+        self.lines["ctrw"].setPen(pg.mkPen(theme.ctrw, width=2))
         self.lines["noise"].setPen(pg.mkPen(theme.foreground, width=1.5, style=Qt.PenStyle.DotLine))
         self.lines["total"].setPen(pg.mkPen(theme.foreground, width=2))
         self.bars.setPen(pg.mkPen(with_alpha(theme.foreground, _UNSURE_ALPHA)))
@@ -153,8 +153,8 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             drawn = values > 1e-3 * parts.total * to_msd  # a part that adds nothing would only stretch the axis
             line.setData(x[drawn], np.log10(values[drawn]))
         self._words = (
-            f"<span style='color:{FBM_HEX}'>FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; "
-            f"<span style='color:{CTRW_HEX}'>CTRW 4 K t</span> &nbsp; dotted: 4 sigma² &nbsp; "
+            f"<span style='color:{self.theme.fbm}'>FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; "
+            f"<span style='color:{self.theme.ctrw}'>CTRW 4 K t</span> &nbsp; dotted: 4 sigma² &nbsp; "
             "line: sum"
         )
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qtpy.QtGui import QColor
 
-FBM_HEX, CTRW_HEX = "#2fbf5b", "#c07cff"
-"""Colours of the two parts of the motion in plots, on dark and light ground."""
+_FBM_HEX, _CTRW_HEX = "#2fbf5b", "#c07cff"
 _DARKER_PERCENT = 150
 
 
@@ -25,6 +24,16 @@ class Theme:
         """Return sRGB in 0..1, which is light, as a colour that stands out from the background."""
         colour = QColor.fromRgbF(*np.asarray(rgb, dtype=float).tolist())
         return colour.darker(_DARKER_PERCENT) if QColor(self.background).lightnessF() > 0.5 else colour
+
+    @property
+    def fbm(self) -> str:
+        """Colour of what belongs to FBM."""
+        return str(self.readable(QColor(_FBM_HEX).getRgbF()[:3]).name())
+
+    @property
+    def ctrw(self) -> str:
+        """Colour of what belongs to CTRW."""
+        return str(self.readable(QColor(_CTRW_HEX).getRgbF()[:3]).name())
 
     @property
     def faint(self) -> str:

@@ -10,12 +10,13 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QResizeEvent
 
 from napari_lptem_diffusion.gui.selection import Selection
-from napari_lptem_diffusion.gui.views.axes import GivingLabel, SecondsAxis
+from napari_lptem_diffusion.gui.views.axes import GivingLabel, LevelAxis, SecondsAxis
 from napari_lptem_diffusion.gui.views.theme import Theme
 
 _LEAST_FRAMES_IN_VIEW = 8
-_AXIS_WIDTH_EM = 3.2
+_NAMES_EM, _NUMBERS_EM = 5.2, 1.5
 _MARGINS_PX = 16
+_PADDING = 0.12
 
 
 class TimePanels(pg.GraphicsLayoutWidget):
@@ -63,23 +64,31 @@ class TimePanels(pg.GraphicsLayoutWidget):
         first, last = self.panels[0].vb.viewRange()[0]
         return first, last
 
-    def add_panel(self, limits: tuple[float, float] | None, stretch: int = 1) -> pg.PlotItem:
+    def add_panel(self, limits: tuple[float, float] | None) -> pg.PlotItem:
         """Add a panel below the others, with a cursor; *limits* None: as high as its curves."""
         first = not self.panels
-        panel = self.addPlot(row=len(self.panels) + 1, col=0, axisItems={"top": self._seconds} if first else None)
-        self.ci.layout.setRowStretchFactor(len(self.panels) + 1, stretch)
+        axes: dict[str, pg.AxisItem] = {side: LevelAxis(side) for side in ("left", "bottom")}
+        if first:
+            axes["top"] = self._seconds
+        panel = self.addPlot(row=len(self.panels) + 1, col=0, axisItems=axes)
+        self.ci.layout.setRowStretchFactor(len(self.panels) + 1, 1)
         panel.setMenuEnabled(False)
         panel.hideButtons()
         panel.setMouseEnabled(x=True, y=False)
         panel.showGrid(y=True, alpha=0.15)
-        panel.getAxis("left").setWidth(round(_AXIS_WIDTH_EM * self.fontMetrics().height()))
+        em = self.fontMetrics().height()
+        for side, axis in axes.items():
+            if side == "left":
+                axis.setWidth(round(_NAMES_EM * em))
+            else:
+                axis.setHeight(round(_NUMBERS_EM * em))
         if limits is not None:
-            panel.setYRange(*limits, padding=0.2)
+            panel.setYRange(*limits, padding=_PADDING)
         if first:
             panel.showAxis("top", False)
             panel.vb.sigXRangeChanged.connect(lambda *_: self.draw())
         else:
-            self.panels[-1].getAxis("bottom").setStyle(showValues=False)
+            self.panels[-1].hideAxis("bottom")
             panel.setXLink(self.panels[0])
         cursor = pg.InfiniteLine(0, movable=True)
         cursor.setZValue(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,27 +15,27 @@ from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.views.columns import UNKNOWN
 from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
-from napari_lptem_diffusion.gui.views.theme import CTRW_HEX, FBM_HEX, Theme, with_alpha
+from napari_lptem_diffusion.gui.views.theme import Theme, with_alpha
 from napari_lptem_diffusion.gui.views.time_panels import TimePanels
 
 _WIDE_ALPHA, _NARROW_ALPHA = 45, 85
 _ENDS = (("_low", "_high"), ("_q25", "_q75"))
+_PLATE_ALPHA = 190
+_LEAST_LINES_BETWEEN_TICKS = 0.9
 _TITLES = {"mixing_ratio": "mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW"}
 
 
 class TimePlot(TimePanels):
-    """Two panels: mixing ratio, and both exponents."""
+    """A panel for the mixing ratio and one for each exponent, so that bands never lie on one another."""
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
         self._motion = pd.DataFrame()
         self.bands = {(name, ends): QGraphicsPathItem() for name in SCALES for ends in _ENDS}
         self.curves = {name: QGraphicsPathItem() for name in SCALES}
-        mixing, exponents = self.add_panel((0, 1)), self.add_panel((0, 2))
-        self._panel_of = {"mixing_ratio": mixing, "alpha_fbm": exponents, "alpha_ctrw": exponents}
-        for panel, ticks in ((mixing, (0, 0.5, 1)), (exponents, (0, 1, 2))):
-            panel.getAxis("left").setTicks([[(tick, "½" if tick == 0.5 else f"{tick:g}") for tick in ticks]])
-        # Bands first: curves lie on top of all of them.
+        self._panel_of = {name: self.add_panel((scale.low, scale.high)) for name, scale in SCALES.items()}
+        for name, panel in self._panel_of.items():
+            panel.vb.sigResized.connect(partial(self._write_ticks, name))
         for (name, _), band in self.bands.items():
             self._panel_of[name].addItem(band, ignoreBounds=True)
         for name, curve in self.curves.items():
@@ -86,26 +87,31 @@ class TimePlot(TimePanels):
             band.setBrush(pg.mkBrush(with_alpha(self._colour(name), alpha)))
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(self._colour(name), width=2))
-        mixing, exponents = self.panels
-        mixing.setLabel("left", "mixing<br>ratio", color=theme.foreground)
-        words = [
-            f"<span style='color:{self._colour(name)}'>{_TITLES[name]}</span>" for name in ("alpha_fbm", "alpha_ctrw")
-        ]
-        exponents.getAxis("left").setLabel("<br>".join(words))
+        for name, panel in self._panel_of.items():
+            panel.setLabel("left", _TITLES[name].replace("mixing ", "mixing<br>"), color=self._colour(name))
         self.show_changes(list(self.changes))
 
+    def _write_ticks(self, name: str, box: pg.ViewBox) -> None:
+        """Write the ends of the scale, and its middle where there is room between them."""
+        scale = SCALES[name]
+        middle = (scale.low + scale.high) / 2
+        ticks = [(value, "½" if value == 0.5 else f"{value:g}") for value in (scale.low, middle, scale.high)]
+        apart_px = box.height() / box.viewRect().height() * (middle - scale.low)
+        has_room = apart_px > _LEAST_LINES_BETWEEN_TICKS * self.fontMetrics().height()
+        self._panel_of[name].getAxis("left").setTicks([ticks if has_room else ticks[::2]])
+
     def _colour(self, name: str) -> str:
-        return {"alpha_fbm": FBM_HEX, "alpha_ctrw": CTRW_HEX}.get(name, self.theme.foreground)
+        return {"alpha_fbm": self.theme.fbm, "alpha_ctrw": self.theme.ctrw}.get(name, self.theme.foreground)
 
     def show_changes(self, frames: Iterable[int]) -> None:
         """Draw change points, with their probability in the upper panel."""
         super().show_changes(frames)
-        for frame, (line, _) in self.changes.items():
+        for frame, lines in self.changes.items():
             if frame in self._motion.index:
-                self._write_probability(line, float(self._motion["change_probability"][frame]))
+                self._write_probability(lines[0], float(self._motion["change_probability"][frame]))
 
     def _write_probability(self, line: pg.InfiniteLine, probability: float) -> None:
-        """Write the probability of a change beside the top of its line; the line keeps it alive."""
-        beside = [(0, 0.5), (0, 0.5)]
-        line.label = pg.InfLineLabel(line, f"{probability:.0%}", position=0.9, anchors=beside)
+        """Write the probability of a change beside its line, which keeps the text alive."""
+        beside, behind = [(0, 0.5), (0, 0.5)], with_alpha(self.theme.background, _PLATE_ALPHA)
+        line.label = pg.InfLineLabel(line, f"{probability:.0%}", position=0.5, anchors=beside, fill=behind)
         line.label.setColor(self.theme.foreground)
