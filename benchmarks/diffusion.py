@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from bayes_limits import Floats, ctrw_medians, fbm_posterior, quantiles
+from bayes_limits import WIDE_ALPHA, Floats, ctrw_medians, fbm_posterior, fbm_posterior_as_trained, quantiles
 from ctrw_limits import any_convention_posteriors
+from own_population import own_population
 from reference_tracks import (
     exposed_fbm_steps,
     fbm_steps,
@@ -42,6 +43,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = np.random.default_rng(20_26)
     pure_fbm(arguments.tracks, arguments.weights, rng)
+    fbm_as_trained(arguments.tracks, arguments.weights, rng)
     brownian(arguments.tracks, arguments.weights, rng)
     exposed_fbm(arguments.tracks, arguments.weights, rng)
     pure_ctrw(arguments.tracks, arguments.weights, rng)
@@ -49,6 +51,7 @@ def main() -> None:
     superposed(arguments.tracks, arguments.weights, rng)
     interleaved(arguments.tracks, arguments.weights, rng)
     mismatch(arguments.tracks, arguments.weights, rng)
+    own_population(arguments.tracks, arguments.weights)
     if arguments.andi:
         andi_datasets(arguments.andi, arguments.weights, rng)
     speed(arguments.weights, rng)
@@ -87,6 +90,33 @@ def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
             columns.append(f"{exact.mean():.0%}")  # of the last of the two, for which the error is not known
             row = " | ".join([str(frames), str(sigma), *columns, f"{_error(fits, alpha):.3f}", f"{pure:.0%}"])
             print(f"| {row} |")
+
+
+def fbm_as_trained(count: int, weights: Path, rng: np.random.Generator) -> None:
+    print("\n### Pure FBM as the network expects it: mean absolute error of alpha_fbm\n")
+    print("alpha from 0.05 to 1.95, and in half of the tracks the told error is wrong by a factor, as in training.")
+    print(
+        "The exact posterior knows this too, and, other than the network, that the track is pure FBM without gaps, drift"
+    )
+    print("or mislinks and that its error is the same in all directions.\n")
+    print("| frames | error/step | network | limit | ratio | width | covers |")
+    print("|---|---|---|---|---|---|---|")
+    for frames in (50, 100, 300):
+        for sigma in (0.0, 0.3, 1.0):
+            alpha = np.where(rng.random(count) < 0.3, rng.uniform(1, 1.95, count), rng.uniform(0.05, 1, count))
+            wrong_by = np.exp(rng.uniform(np.log(0.05), np.log(0.3), count)) * rng.standard_normal(count)
+            told = sigma * np.exp(wrong_by * (rng.random(count) < 0.5))
+            tracks = [observe(fbm_steps(a, frames - 1, rng), sigma, rng) for a in alpha]
+            rows = table(tracks, sigma).assign(localization_error=np.repeat(told, frames))
+            found = network_estimates(rows, NO_BLUR, weights=weights).particles
+            posterior = fbm_posterior_as_trained(tracks, told)
+            low, median, high = (quantiles(posterior, level, WIDE_ALPHA) for level in (0.05, 0.5, 0.95))
+            error, limit = _error(found["alpha_fbm"], alpha), _error(median, alpha)
+            width = (found["alpha_fbm_high"] - found["alpha_fbm_low"]).mean() / (high - low).mean()
+            print(
+                f"| {frames} | {sigma} | {error:.3f} | {limit:.3f} | {error / limit:.2f} | {width:.2f} | "
+                f"{_covers(found, 'alpha_fbm', alpha):.0%} |"
+            )
 
 
 def brownian(count: int, weights: Path, rng: np.random.Generator) -> None:
