@@ -95,10 +95,8 @@ def pure_fbm(count: int, weights: Path, rng: np.random.Generator) -> None:
 def fbm_as_trained(count: int, weights: Path, rng: np.random.Generator) -> None:
     print("\n### Pure FBM as the network expects it: mean absolute error of alpha_fbm\n")
     print("alpha from 0.05 to 1.95, and in half of the tracks the told error is wrong by a factor, as in training.")
-    print(
-        "The exact posterior knows this too, and, other than the network, that the track is pure FBM without gaps, drift"
-    )
-    print("or mislinks and that its error is the same in all directions.\n")
+    print("The exact posterior knows this too, and, other than the network, that the track is pure FBM without gaps,")
+    print("drift or mislinks and that its error is the same in all directions.\n")
     print("| frames | error/step | network | limit | ratio | width | covers |")
     print("|---|---|---|---|---|---|---|")
     for frames in (50, 100, 300):

@@ -33,13 +33,9 @@ _POSITIONS_AT_ONCE = 16_000
 
 def own_population(count: int, weights: Path) -> None:
     print("\n### Mixtures drawn as in the training, by its simulators: how many 90 % intervals hold the truth\n")
-    print(
-        "With change points, drift, gaps, mislinks and errors told wrongly; errors that are not told are 0.2 to 1 step or"
-    )
-    print(
-        "jump. The mixing ratio where the network finds 5 % of both parts, an exponent or the step of a part (from which"
-    )
-    print(f"its K comes) where it finds 20 % of it. {10 * count} tracks a line.\n")
+    print("With change points, drift, gaps, mislinks and errors told wrongly; errors that are not told are 0.2 to 1")
+    print("step or jump. The mixing ratio where the network finds 5 % of both parts, an exponent or the step of a part")
+    print(f"(K comes from it) where it finds 20 % of it. {10 * count} tracks a line.\n")
     names = [f"{q.name}, frames" for q in FRAME_QUANTITIES] + [f"{q.name}, tracks" for q in TRACK_QUANTITIES]
     print("| frames | error | " + " | ".join(names) + " |")
     print("|" + "---|" * (2 + len(names)))
