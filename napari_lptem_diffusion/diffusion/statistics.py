@@ -39,7 +39,8 @@ def mean_squared_displacement(track: Floats, lags: NDArray[np.int64]) -> tuple[F
     msd = np.full(len(lags), np.nan)
     pairs = np.zeros(len(lags), dtype=np.int64)
     for number, lag in enumerate(lags):
-        squared = ((track[lag:] - track[:-lag]) ** 2).sum(1)
+        moved = track[lag:] - track[:-lag]
+        squared = np.einsum("td,td->t", moved, moved)
         squared = squared[~np.isnan(squared)]
         pairs[number] = len(squared)
         if len(squared):
