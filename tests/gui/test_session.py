@@ -5,19 +5,16 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Image
-from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
-from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_lptem_diffusion.corrections import History
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import autosave as autosave_module
 from napari_lptem_diffusion.gui.autosave import Autosave, newest_orphan
-from napari_lptem_diffusion.gui.dropping import DropTarget, Kind, is_too_little, kind_of
 from napari_lptem_diffusion.gui.opening import _is_of
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.sessions import Sessions
-from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
 from napari_lptem_diffusion.movie import open_movie
 from napari_lptem_diffusion.particles.correcting.correction import Anchor, DeleteTrack
 from napari_lptem_diffusion.session import open_session, save_session
@@ -319,40 +316,6 @@ def test_a_session_asks_for_a_movie_that_was_moved(sessions, analysis, tmp_path,
     assert [bool(shown.movie[0].any()) for shown in opened] == ([] if seen is None else [bool(seen)])
 
 
-def test_what_a_file_is_shows_in_its_name_or_its_folder(tmp_path):
-    for name in ("a.lptem", "export/session.lptem", "b.toml", "c.CSV", "d.xml", "e.mat", "f.tif", "g.docx"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("")
-    (tmp_path / "frames").mkdir()
-    for number in range(2):
-        (tmp_path / "frames" / f"{number}.png").write_bytes(b"")
-    kinds = {path.name: kind_of(path) for path in tmp_path.iterdir()}
-    assert kinds == {
-        "a.lptem": Kind.SESSION,
-        "export": Kind.SESSION,
-        "b.toml": Kind.SETTINGS,
-        "c.CSV": Kind.TRACKS,
-        "d.xml": Kind.TRACKS,
-        "e.mat": Kind.TRACKS,
-        "f.tif": Kind.MOVIE,
-        "frames": Kind.MOVIE,
-        "g.docx": None,
-    }
-
-
-def test_a_drop_is_answered_before_anything_is_asked(window, tmp_path, qtbot):
-    target, opened = DropTarget(window), []
-    target.dropped.connect(opened.append)
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "tracks.csv"))])
-    none, left = Qt.KeyboardModifier.NoModifier, Qt.MouseButton.LeftButton
-    QApplication.sendEvent(window, QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, left, none))
-    QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, left, none))
-    assert opened == []
-    qtbot.waitUntil(lambda: opened == [[tmp_path / "tracks.csv"]])
-
-
 def test_a_window_that_closes_right_after_reopening_leaves_the_result_once(sessions, corrected, autosave_home):
     make_unsaved(sessions, corrected)
     sessions._result.forget()
@@ -365,38 +328,6 @@ def test_a_window_that_closes_right_after_reopening_leaves_the_result_once(sessi
     orphan.forget()
 
 
-def press(widget, key, modifier):
-    """Send what Qt sends for a key: first the question whether it is a shortcut here, then the key."""
-    for kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress):
-        QApplication.sendEvent(widget, QKeyEvent(kind, key, modifier))
-
-
-def test_keys_in_the_dock_are_ours_but_not_while_typing(window, sessions, qtbot):
-    done = []
-    sessions.save_action.triggered.disconnect()
-    sessions.save_action.triggered.connect(lambda: done.append("saved"))
-    child, field = QWidget(), QLineEdit("text")
-    layout = QVBoxLayout(window)
-    layout.addWidget(child)
-    layout.addWidget(field)
-    ShortcutKeeper(window, sessions.actions_)
-    control = Qt.KeyboardModifier.ControlModifier
-    press(child, Qt.Key.Key_S, control)
-    assert done == [], "there is no result to save"
-    sessions._result.show(None, make_analysis())
-    press(child, Qt.Key.Key_S, control)
-    assert done == ["saved"]
-    press(field, Qt.Key.Key_Z, control)
-    press(child, Qt.Key.Key_S, Qt.KeyboardModifier.NoModifier)
-    assert done == ["saved"]
-
-
-def test_every_shortcut_is_listed(window, sessions):
-    dialog = ShortcutsDialog(window, {"Session": sessions.actions_})
-    words = {label.text() for label in dialog.findChildren(QLabel)}
-    assert {"Session", "Ctrl+S", "Save session", "Open session"} <= words
-
-
 def test_a_new_result_is_kept_at_once_and_an_empty_one_does_not_take_its_place(sessions, analysis, autosave_home):
     sessions._result.show(None, analysis)
     assert sessions.autosave._timer.interval() == 0
@@ -404,14 +335,6 @@ def test_a_new_result_is_kept_at_once_and_an_empty_one_does_not_take_its_place(s
     sessions._result.show(None, empty)
     assert sessions.autosave.unsaved is analysis
     assert not sessions.save_action.isEnabled()
-
-
-def test_what_is_too_little_for_a_movie_is_told_from_what_is_not_ours(tmp_path):
-    for name in ("empty", "one", "other.zarr"):
-        (tmp_path / name).mkdir()
-    for name in ("one/0.jpg", "other.zarr/.zgroup", "single.JPG", "notes.docx"):
-        (tmp_path / name).write_bytes(b"")
-    assert {path.name for path in tmp_path.iterdir() if is_too_little(path)} == {"empty", "one", "single.JPG"}
 
 
 def test_a_session_finds_the_layer_of_its_movie_however_its_path_is_written(analysis):
