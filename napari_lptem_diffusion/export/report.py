@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from napari_lptem_diffusion.export.figures import (
@@ -23,34 +21,22 @@ from napari_lptem_diffusion.export.figures import (
 )
 from napari_lptem_diffusion.export.folder import check_output_file, staged_file
 from napari_lptem_diffusion.export.provenance import software_versions
-from napari_lptem_diffusion.export.tables import summary_table
-from napari_lptem_diffusion.export.units import k_unit
+from napari_lptem_diffusion.export.report_table import particles_table
+from napari_lptem_diffusion.particles.correcting.drift import stated_error_px
 from napari_lptem_diffusion.particles.correcting.tables import STUCK
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from napari_lptem_diffusion.analysis import Analysis
 
 _PLOTTED_PARTICLES = 6
-_LISTED_PARTICLES = 200
-_MISMATCH_TO_FLAG = 0.5
-_LEAST_SHARE = 0.1
-"""Share of the motion below which the exponent of a part is greyed."""
-_LEAST_PLAIN = 1e-3
-_K_TITLES = {"k_fbm": "K FBM", "k_ctrw": "K CTRW"}
-
 _PICTURE_CAPTION = (
     "Every track, coloured at each frame by its mixing ratio, on the mean of frames spread over the movie, its "
     "illumination evened. The greyer, the less certain; wholly grey also where there is no value, because the track is "
     "too short for the network or the rod was not seen."
 )
-
-_K_UNIT_WORDS = {
-    "um2_per_s_alpha": "µm²/s^α",
-    "px2_per_frame_alpha": "px²/frame^α",
-    "um2_per_s": "µm²/s",
-    "px2_per_frame": "px²/frame",
-}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2733; --soft: #5b6775; --line: #dfe4ea; --paper: #fff; --flag: #b3261e; }
@@ -74,6 +60,16 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); tex
 th { font-weight: 600; }
 .interval { color: var(--soft); white-space: nowrap; }
 .faint { color: var(--soft); }
+sup { line-height: 0; }
+@media print {
+  :root { color-scheme: light; --ink: #1d2733; --soft: #5b6775; --line: #dfe4ea; --paper: #fff; --flag: #b3261e; }
+  html { font-size: 11px; }
+  body { font-size: 1rem; margin: 0; max-width: none; }
+  img { max-height: 16cm; }
+  .wide { overflow: visible; }
+  figure, tr { break-inside: avoid; }
+  h2 { break-after: avoid; }
+}
 """
 
 
@@ -106,7 +102,7 @@ def report_html(analysis: Analysis, progress: Progress | None = None, should_sto
     parts: list[Callable[[], str]] = [
         lambda: _opening(analysis),
         lambda: _section("Tracks", _image(picture(analysis), "png", _PICTURE_CAPTION)),
-        lambda: _section("Particles", _particles(analysis)),
+        lambda: _section("Particles", particles_table(analysis)),
         lambda: _section("All particles together", _together(analysis)),
         lambda: _section("The longest tracks over time", _time_plots(analysis)),
         lambda: _section("Settings and measurements", _settings(analysis)),
@@ -128,15 +124,15 @@ def _opening(analysis: Analysis) -> str:
     movie, particles = analysis.movie, analysis.motion.particles
     frames, height, width = movie.shape
     calibration = movie.calibration
-    unjudged = int(particles["mixing_ratio"].isna().sum())
     facts = {
         "Movie": f"{frames} frames of {width} × {height} px",
         "Pixel size": _known(calibration.pixel_size_nm, "nm", calibration.pixel_size_source),
         "Frame interval": _known(calibration.frame_interval_s, "s", calibration.frame_interval_source),
-        "Found": f"{len(analysis.detections)} rods in all frames, {len(particles)} particles followed",
+        "Found": f"{len(analysis.detections)} rods in all frames, {_followed(particles)}",
     }
-    if unjudged:
-        facts["Not judged"] = f"{unjudged} of them: too short for the network, or immobile; MSD only"
+    if not particles.empty:
+        facts["Localization error"] = _localization_error(analysis)
+        facts["Mixing ratio"] = _in_short(particles)
     if analysis.corrections:
         facts["Corrected"] = _corrected(analysis)
     notes = "".join(f"<p>{escape(note)}</p>" for note in movie.notes)
@@ -145,6 +141,39 @@ def _opening(analysis: Analysis) -> str:
         "continuous-time random walk (CTRW, mixing ratio 0). Intervals hold the central 90 %."
     )
     return f"<h1>{escape(movie.name)}</h1>\n<p>{lead}</p>\n{_rows(facts)}\n{notes}"
+
+
+def _followed(particles: pd.DataFrame) -> str:
+    if particles.empty:
+        return "no particle followed"
+    return f"{len(particles)} particles followed, each for {particles['frames'].median():.0f} frames (median)"
+
+
+def _localization_error(analysis: Analysis) -> str:
+    """What the judgement reckoned with; the median of all positions."""
+    given = analysis.settings.diffusion.localization_error_px
+    error_px = float(stated_error_px(analysis.tracks).median()) if given is None else given
+    if error_px != error_px:
+        return "not known"
+    nm = analysis.movie.calibration.pixel_size_nm
+    said = f"{error_px:.2g} px" if nm is None else f"{error_px:.2g} px = {error_px * nm:.2g} nm"
+    return said + (" (median)" if given is None else " (entered by the user)")
+
+
+def _in_short(particles: pd.DataFrame) -> str:
+    """The mixing ratios of the movie in one line, and how many particles have none."""
+    judged = particles["mixing_ratio"].dropna()
+    immobile = int(particles["immobile"].sum())
+    short = len(particles) - len(particles[particles["mixing_ratio"].notna() | particles["immobile"]])
+    if judged.empty:
+        said = "no particle judged"
+    elif len(judged) == 1:
+        said = f"{judged.iloc[0]:.2f}, of one particle"
+    else:
+        low, middle, high = judged.quantile([0.25, 0.5, 0.75])
+        said = f"median {middle:.2f}, half of the {len(judged)} judged particles from {low:.2f} to {high:.2f}"
+    said += f"; {short} too short for the network" if short else ""
+    return said + (f"; {immobile} immobile" if immobile else "")
 
 
 def _corrected(analysis: Analysis) -> str:
@@ -163,78 +192,6 @@ def _known(value: float | None, unit: str, source: str) -> str:
     if value is None:
         return f"unknown ({source}): results are in px or frames"
     return f"{value:g} {unit} ({source})"
-
-
-def _particles(analysis: Analysis) -> str:
-    particles = summary_table(analysis)
-    if particles.empty:
-        return "<p>No rod was followed in this movie.</p>"
-    units = {name: k_unit(name, analysis.movie.calibration) for name in ("k_fbm", "k_ctrw")}
-    head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW"]
-    head += [
-        *(f"{title}, {_K_UNIT_WORDS[units[name]]}" for name, title in _K_TITLES.items()),
-        "Changes at frame",
-        "Model mismatch",
-    ]
-    listed = particles.sort_values(["frames", "particle"], ascending=[False, True]).head(_LISTED_PARTICLES)
-    rows = []
-    for row in listed.to_dict("records"):
-        cells = [str(row["particle"]), str(row["frames"])]
-        cells += ["immobile" if row["immobile"] else _interval(row, "mixing_ratio", "", _two_decimals)]
-        cells += [_exponent(row, name) for name in ("alpha_fbm", "alpha_ctrw")]
-        cells += [
-            "–" if row["immobile"] else _interval(row, name, f"_{unit}", _two_digits) for name, unit in units.items()
-        ]
-        cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    header = "".join(f"<th>{name}</th>" for name in head)
-    more = len(particles) - len(listed)
-    cut = f" The {more} shorter ones are in summary.csv." if more else ""
-    return (
-        f'<div class="wide"><table><tr>{header}</tr>\n' + "\n".join(rows) + "</table></div>\n"
-        '<p class="soft">Longest tracks first, each over its whole length. An exponent is grey where its part '
-        "carries less than a tenth of the motion, and means little there. K CTRW is the apparent diffusivity of the "
-        "jumps over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how "
-        f"unlike any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
-    )
-
-
-def _exponent(row: dict[Hashable, Any], name: str) -> str:
-    """The cell of an exponent, greyed where its part is small; a dash where nothing moves."""
-    if row["immobile"]:
-        return "–"
-    cell = _interval(row, name, "", _two_decimals)
-    share = row["mixing_ratio"] if name == "alpha_fbm" else 1 - row["mixing_ratio"]
-    return f'<span class="faint">{cell}</span>' if share < _LEAST_SHARE else cell
-
-
-def _two_decimals(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _two_digits(value: float) -> str:
-    """Two significant digits; without a power of ten where that takes few zeros."""
-    if 0 < abs(value) < _LEAST_PLAIN:
-        digits, power = f"{value:.1e}".split("e")
-        return f"{digits} × 10<sup>{int(power):d}</sup>".replace("-", "−")
-    return np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="-")
-
-
-def _interval(row: dict[Hashable, Any], name: str, unit: str, text: Callable[[float], str]) -> str:
-    value, low, high = (row[f"{name}{end}{unit}"] for end in ("", "_low", "_high"))
-    if not math.isfinite(value):
-        return '<span class="interval">not judged</span>'
-    return f'{text(value)}<br><span class="interval">{text(low)} to {text(high)}</span>'
-
-
-def _remarks(row: dict[Hashable, Any]) -> str:
-    mismatch = row["model_mismatch"]
-    remarks = [f"{mismatch:.2f}"] if math.isfinite(mismatch) else []
-    if mismatch > _MISMATCH_TO_FLAG:
-        remarks.append('<span class="flag">fits no mixture well</span>')
-    if row["immobile"]:
-        remarks.append('<span class="flag">immobile: moves no more than its localization error</span>')
-    return "<br>".join(remarks)
 
 
 def _together(analysis: Analysis) -> str:

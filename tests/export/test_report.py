@@ -78,7 +78,7 @@ def test_the_page_says_where_the_calibration_is_from_and_what_was_found(analysis
 def test_an_unknown_calibration_is_said_to_be_unknown():
     text = Page(report_html(with_first_particle(make_analysis(pixel_size_nm=None, frame_interval_s=None)))).text
     assert text.count("unknown (not in the array)") == 2
-    assert "px²/frame^α" in text
+    assert "px²/frameα" in text
     assert "µm²" not in text
 
 
@@ -88,12 +88,14 @@ def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, pag
         assert f"{row.particle}{row.frames}{interval}" in page.text
     assert page.text.count("fits no mixture well") == 1
     assert page.text.count("not judged") == 5
-    assert "1 of them: too short" in page.text
+    assert "of the 4 judged particles from" in page.text
+    assert "1 too short for the network" in page.text
 
 
 def test_immobile_particles_are_flagged(analysis):
     text = Page(report_html(with_first_particle(analysis, immobile=True))).text
     assert text.count("immobile:") == 1
+    assert "1 immobile" in text
     assert "060immobile––––" in text, "a mixing ratio or an exponent where nothing moves"
 
 
@@ -105,20 +107,31 @@ def test_the_exponent_of_a_part_that_carries_little_is_grey(analysis, mixing_rat
 
 
 @pytest.mark.parametrize(
-    ("k_px2", "shown"),
+    ("k_px2", "unit", "shown"),
     [
-        (2e-4, "6.4 × 10−83.2 × 10−8 to 1.3 × 10−7"),
-        (30.0, "0.00960.0048 to 0.019"),
-        (3e3, "0.960.48 to 1.9"),
-        (3e6, "960480 to 1900"),
+        (2e-4, " 10−8", "6.43.2 to 13"),
+        (30.0, " 10−3", "9.64.8 to 19"),
+        (3e3, "", "0.960.48 to 1.9"),
+        (3e6, "", "960480 to 1900"),
     ],
 )
-def test_k_is_in_the_unit_of_the_tables(analysis, k_px2, shown):
+def test_k_is_in_the_unit_of_the_tables(analysis, k_px2, unit, shown):
     columns = {"k_ctrw": k_px2, "k_ctrw_low": k_px2 / 2, "k_ctrw_high": k_px2 * 2}
     text = Page(report_html(with_first_particle(analysis, **columns))).text
-    assert "K CTRW, µm²/s" in text
+    assert f"K CTRW,{unit} µm²/s" in text
     assert shown in text
     assert not re.search(r"\de[+-]\d", text)
+
+
+def test_the_localization_error_that_was_reckoned_with_is_said(analysis):
+    median_px = analysis.tracks["localization_error"].median()
+    text = Page(report_html(with_first_particle(analysis))).text
+    assert f"Localization error{median_px:.2g} px = {2 * median_px:.2g} nm (median)" in text
+    of_another_tool = analysis.tracks[["particle", "frame", "x", "y", "angle_deg"]]
+    assert (
+        "Localization errornot known"
+        in Page(report_html(replace(with_first_particle(analysis), tracks=of_another_tool))).text
+    )
 
 
 def test_corrections_by_hand_are_told_at_once(analysis):
@@ -180,7 +193,7 @@ def test_time_plot_breaks_at_a_gap_and_says_when_there_is_nothing(analysis):
     mixing = time_plot(analysis, 3).axes[1]
     assert np.isnan(lines_of(mixing)[0][20:23, 1]).all()
     texts = [text.get_text() for text in time_plot(analysis, SHORT_PARTICLE).axes[1].texts]
-    assert texts == ["not judged: too short, or without motion"]
+    assert texts == ["not judged: too short, or immobile"]
 
 
 def test_msd_plot_has_each_particle_in_physical_units(analysis):
