@@ -65,6 +65,8 @@ class Analysis:
     px_stands_for_nm : float or None
         Of tracks that came in nm or µm: positions were divided by it, so that it is the pixel size for good. None:
         positions were measured in px.
+    drawn_over : Movie or None
+        Of tracks of another tool, whose own movie is empty: the movie over which they are looked at.
     detector : Detector or None
         With which a rod that is drawn can be fitted at once; not kept in a session.
     """
@@ -80,6 +82,7 @@ class Analysis:
     marked: pd.DataFrame = field(default_factory=nothing_marked)
     uncorrected: Analysis | None = None
     px_stands_for_nm: float | None = None
+    drawn_over: Movie | None = None
     detector: Detector | None = field(default=None, repr=False, compare=False)
 
     def labels(self, frame: int) -> NDArray[np.int32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from napari_lptem_diffusion.analysis import Analysis, StageTime
 from napari_lptem_diffusion.diffusion.estimate import Motion
-from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export.folder import check_output_file, staged_file, write_errors
 from napari_lptem_diffusion.export.session_file import (
     SESSION_FILE,
@@ -114,6 +115,7 @@ def open_session(path: str | Path, movie: Movie | str | Path | None = None, with
 def _analysis(saved: SavedSession, movie: Movie, settings: Settings, path: Path) -> Analysis:
     corrections = corrections_of_record(saved.record["corrections"], path.name)
     times = tuple(StageTime(**lap) for lap in saved.record["times"])
+    drawn_over = _drawn_over(saved.record.get("drawn_over"), path)
 
     def state(name: str, **more: Any) -> Analysis:
         tables = {key.removeprefix(f"{name}/"): table for key, table in saved.tables.items()}
@@ -128,6 +130,7 @@ def _analysis(saved: SavedSession, movie: Movie, settings: Settings, path: Path)
             times,
             marked=tables["marked"],
             px_stands_for_nm=saved.record.get("px_stands_for_nm"),
+            drawn_over=drawn_over,
             **more,
         )
 
@@ -149,6 +152,20 @@ def _the_movie(record: dict[str, Any], given: Movie | str | Path | None, path: P
     raise MovieNotFoundError(
         f"The movie {record['name']} of the session {path.name} is not found ({where}); say where it is."
     )
+
+
+def _drawn_over(record: dict[str, Any] | None, path: Path) -> Movie | None:
+    """Return the movie over which tracks were drawn; what they say does not depend on whether it is found."""
+    if record is None:
+        return None
+    try:
+        found = _the_movie(record, None, path, optional=True)
+    except InputError:  # it is damaged, or another movie
+        found = None
+    if found is None:
+        missing = f"The movie {record['name']}, over which the tracks were drawn, is not found: they are shown alone."
+        warnings.warn(missing, InputWarning, stacklevel=4)
+    return found
 
 
 def _places(record: dict[str, Any], home: Path) -> Iterator[Path]:

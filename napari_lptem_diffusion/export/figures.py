@@ -45,7 +45,7 @@ _LABEL_HEIGHT = 0.05
 
 def picture(analysis: Analysis) -> Figure:
     """Draw every track, coloured by the mixing ratio at each frame, on the mean of some frames of the movie."""
-    movie = analysis.movie
+    movie = analysis.drawn_over or analysis.movie
     height, width = movie.shape[1:]
     image_in = _PICTURE_WIDTH_IN * height / width
     total_in = image_in + _LEGEND_HEIGHT_IN
@@ -63,7 +63,7 @@ def picture(analysis: Analysis) -> Figure:
     for particle, x, y in starts[["particle", "x", "y"]].to_numpy():
         _number(axes, int(particle), x, y, on_the_left=x > 0.95 * width)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    draw_scale_bar(axes, (height, width), movie.calibration.pixel_size_nm, size_pt=9)
+    draw_scale_bar(axes, (height, width), analysis.movie.calibration.pixel_size_nm, size_pt=9)
     legend = figure.add_axes((0.3, 0.25 / total_in, 0.4, 0.2 / total_in))
     draw_legend(legend, MIXING_RATIO, INK, size_pt=8)
     return figure
@@ -206,7 +206,8 @@ def draw_ribbon(axes: Any, rods: pd.DataFrame, analysis: Analysis) -> None:
     times, _ = time_axis(rods["frame"], analysis.movie.calibration)
     width, _ = time_axis(pd.Series([1]), analysis.movie.calibration)
     axes.set_facecolor("#6e6e6e")
-    axes.bar(times, 1, width=float(width[0]), color=rgb_of(rods, MIXING_RATIO))
+    colours = rgb_of(rods, MIXING_RATIO)
+    axes.bar(times, 1, width=float(width[0]), color=colours, edgecolor=colours, linewidth=0.4)  # else seams show
     axes.set(ylim=(0, 1), yticks=[])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
@@ -224,7 +225,7 @@ def draw_band(
     axes.set_yticks(np.linspace(scale.low, scale.high, 3))
     plain_axes(axes, size_pt)
     if rods[name].isna().all():
-        text = "not judged: too short, or without motion"
+        text = "not judged: too short, or immobile"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=INK, fontsize=size_pt)
 
 

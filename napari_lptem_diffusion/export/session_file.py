@@ -27,6 +27,8 @@ SESSION_FILE = f"session{SESSION_SUFFIX}"
 _FORMAT = "napari-lptem-diffusion session"
 _VERSION = 1
 _FINGERPRINT_STEP_PX = 4
+_fingerprints: dict[tuple[object, ...], str] = {}
+"""What was computed in this process, by the state of the files, shape and type: a big movie is read slowly."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def write_session(analysis: Analysis, path: Path, home: Path) -> None:
         "software": __version__,
         "movie": _movie_record(analysis.movie, home),
         "px_stands_for_nm": analysis.px_stands_for_nm,
+        "drawn_over": None if analysis.drawn_over is None else _movie_record(analysis.drawn_over, home),
         "settings": analysis.settings.model_dump(),
         "measured": dict(analysis.measured),
         "corrections": corrections_record(analysis.corrections),
@@ -124,8 +127,29 @@ def read_session(path: Path) -> SavedSession:
 def fingerprint(movie: Movie) -> str:
     """Return a SHA-256 by which a movie is recognised under another name or in another format.
 
-    Of its shape, its type and every fourth pixel along both axes of its first, middle and last frame.
+    Of its shape, its type and every fourth pixel along both axes of its first, middle and last frame. Of files it is
+    computed once, and anew when one of them has changed.
     """
+    files = _state_of_files(movie)
+    if files is None:
+        return _computed_fingerprint(movie)
+    known = (files, movie.shape, str(movie.dtype))
+    if known not in _fingerprints:
+        _fingerprints[known] = _computed_fingerprint(movie)
+    return _fingerprints[known]
+
+
+def _state_of_files(movie: Movie) -> tuple[tuple[str, int, int], ...] | None:
+    """Return path, size and time of the files of the frames that count; None if there are none, or they are gone."""
+    files = movie.source_files
+    try:
+        stats = [(str(path.resolve()), path.stat()) for path in {files[k] for k in (0, len(files) // 2, -1)}]
+    except (OSError, IndexError):
+        return None
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+def _computed_fingerprint(movie: Movie) -> str:
     digest = hashlib.sha256(f"{movie.shape} {movie.dtype}".encode())
     for frame in (0, len(movie) // 2, len(movie) - 1):
         pixels = movie[frame][::_FINGERPRINT_STEP_PX, ::_FINGERPRINT_STEP_PX]

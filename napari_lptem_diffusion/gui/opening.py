@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +122,8 @@ class Opening(QObject):
         movie, image = self._movie_panel.movie, self._movie_panel.image
         if movie is None or image is None or not lies_within(analysis, movie):
             image = self.show_movie(analysis.movie)
+        else:
+            analysis = replace(analysis, drawn_over=movie)
         self._movie_panel.choose(image)
         over = "" if image.data is analysis.movie else f", over {image.name}"
         sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}{over}."
@@ -130,9 +133,10 @@ class Opening(QObject):
 
     def _show_session(self, analysis: Analysis) -> None:
         """Show the analysis of a session, over the layer of its movie if there is one, and its settings."""
-        image = next((image for image in self._movie_panel.movies if _is_of(image, analysis.movie)), None)
+        movie = analysis.drawn_over or analysis.movie
+        image = next((image for image in self._movie_panel.movies if _is_of(image, movie)), None)
         if image is None:
-            image = self.show_movie(analysis.movie)
+            image = self.show_movie(movie)
         self._movie_panel.choose(image)
         self._steps.set_settings(analysis.settings)
         self._show_analysis(image, analysis)

@@ -1,12 +1,17 @@
 """Tracks of another tool in the window: their scale, wherever it was said, and what may be changed of it."""
 
+import shutil
+
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtWidgets import QApplication
 
+from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.gui.import_tracks import TrackImport
-from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
+from napari_lptem_diffusion.session import open_session
 from napari_lptem_diffusion.settings import Settings
 from tests.analysis_factory import make_analysis
 
@@ -97,3 +102,30 @@ def test_nothing_is_asked_about_tracks_while_something_runs(widget, tmp_path, mo
     assert asked == []
     assert "still running" in told[0]
     qtbot.waitUntil(lambda: not widget.run_panel.is_running)
+
+
+def test_tracks_over_a_movie_are_over_it_again_after_a_crash(widget, judge, tmp_path, autosave_home, qtbot):
+    made = make_analysis()
+    tifffile.imwrite(tmp_path / "rods.tif", np.asarray(made.movie), photometric="minisblack")
+    widget.show_movie(open_movie(tmp_path / "rods.tif"))
+    judged = judge("px", pixel_size_nm=4.0).analysis
+    widget.sessions.autosave.keep_now()
+    qtbot.waitUntil(lambda: widget.sessions.autosave._worker is None)
+    kept = next(autosave_home.rglob("*.lptem"))
+    reopened = open_session(shutil.copy(kept, tmp_path / "left.lptem"))
+    assert reopened.movie.name == "tracks.csv"
+    assert np.array_equal(reopened.drawn_over[3], made.movie[3])
+    assert reopened.tracks.equals(judged.tracks)
+
+    widget._viewer.layers.remove("rods")
+    qtbot.waitUntil(lambda: widget.result.analysis is None)
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        widget.open(tmp_path / "left.lptem")
+    assert widget.result.image.name == "rods"
+    assert widget.result.image.data[3].any()
+    assert widget.result.analysis.movie.calibration.pixel_size_nm == 4.0
+    assert widget.canvas.scene is not None
+
+    (tmp_path / "rods.tif").unlink()
+    with pytest.warns(InputWarning, match="movie rods, over which the tracks were drawn, is not found"):
+        assert open_session(tmp_path / "left.lptem").drawn_over is None
