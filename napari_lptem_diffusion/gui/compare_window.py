@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from qtpy.QtCore import QRect, Qt
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -36,6 +36,7 @@ from napari_lptem_diffusion.export.folder import check_output_folder
 from napari_lptem_diffusion.export.rc import drawing_with
 from napari_lptem_diffusion.export.read_export import ReadExports, exports_in
 from napari_lptem_diffusion.gui.compare_rows import CompareRows, counts_in_words
+from napari_lptem_diffusion.gui.dropping import DropTarget
 from napari_lptem_diffusion.gui.figure_view import Canvas, FigureView, as_image, drawn
 from napari_lptem_diffusion.gui.latest import Latest
 from napari_lptem_diffusion.gui.messages import SECONDARY, ask, tell_error
@@ -75,6 +76,7 @@ class CompareWindow(QWidget):
         self.save_button = QPushButton("Save …")
         self.copy_button = QPushButton("Copy figure")
         self._comparing, self._drawing, self._copying, self._saving = (Latest(self, ms) for ms in (400, 50, 0, 0))
+        self._drops = DropTarget(self)
         self._lay_out()
         self._connect()
         self._compare()
@@ -108,16 +110,6 @@ class CompareWindow(QWidget):
         if self.comparison is not None:
             self._say("Copying …")
             self._copying.want(_figure_drawn(self.comparison, _COPIED))
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Add what is dropped."""
-        self.add([url.toLocalFile() for url in event.mimeData().urls()])
-        event.acceptProposedAction()
 
     def abandon(self) -> None:
         """Stop all work; for when the window is to go."""
@@ -197,12 +189,12 @@ class CompareWindow(QWidget):
         self._saving.done.connect(lambda folder: self._say(f"Written: {folder}"))
         for work in (self._comparing, self._drawing, self._copying, self._saving):
             work.failed.connect(self._on_refused)
+        self._drops.dropped.connect(self.add)
         self.save_button.clicked.connect(self._ask_and_save)
         self.copy_button.clicked.connect(self.copy_figure)
 
     def _lay_out(self) -> None:
         self.setWindowTitle("Compare conditions")
-        self.setAcceptDrops(True)
         for title, names in _QUANTITIES:
             self.quantity.addItem(title, names)
         self.quantity.setToolTip("What is drawn and listed; all are saved.")

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QMessageBox, QTableWidgetSelectionRange
 
 from napari_lptem_diffusion.compare import compare, save_comparison
@@ -31,6 +31,8 @@ def window(qtbot):
     window = CompareWindow()
     qtbot.addWidget(window)
     window.show()
+    window.activateWindow()  # else a window that an earlier test left active takes the keys for its own shortcuts
+    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
     yield window
     window.abandon()
 
@@ -39,14 +41,16 @@ def drop(window, *paths):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    window.dropEvent(QDropEvent(QPointF(QPoint(5, 5)), Qt.DropAction.CopyAction, mime, buttons, keys))
+    QApplication.sendEvent(window, QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, mime, buttons, keys))
+    QApplication.sendEvent(window, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, mime, buttons, keys))
+    assert window.rows.rowCount() == 0, "dialogs may be shown only after the drop was answered"
 
 
 def wait_for_conditions(qtbot, window, *conditions):
     def compared():
         return window.comparison is not None and list(window.comparison.conditions["condition"]) == list(conditions)
 
-    qtbot.waitUntil(compared, timeout=30_000)
+    qtbot.waitUntil(compared, timeout=60_000)
 
 
 def medians(window):
@@ -56,6 +60,7 @@ def medians(window):
 
 def test_dropped_exports_are_compared_by_the_conditions_that_are_typed(window, results, qtbot, tmp_path):
     drop(window, results, results / "late.lptem")
+    qtbot.waitUntil(lambda: window.rows.rowCount() == 4)
     assert [window.rows.item(row, 0).text() for row in range(4)] == ["m0", "m1", "m2", "late"]
     wait_for_conditions(qtbot, window, "m0", "m1", "m2", "late")
     window.rows.item(0, CONDITION).setText("5")
