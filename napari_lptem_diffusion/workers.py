@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -106,11 +109,38 @@ def _on_a_pool(
 ) -> Iterator[tuple[J, R | Exception]]:
     # Spawned on every system: forked processes would share locks of threads that they do not have.
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        yield from elsewhere(do, jobs, pool, folder, progress, should_stop)
+        yield from elsewhere(partial(_interruptible, do), jobs, pool, folder, progress, should_stop)
 
 
 def _in_worker(do: Do[J, R], job: J, stop_file: Path) -> R:
+    if stop_file.exists():  # a pool hands out jobs ahead of time
+        raise Stopped
     return do(job, stop_file.exists)
+
+
+def _interruptible(do: Do[J, R], job: J, should_stop: ShouldStop) -> R:
+    """Do *job* in the main thread of a process; raise `Stopped` wherever it is, for the job itself looks seldom.
+
+    Libraries alone take seconds to load.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise Stopped
+
+    def watch() -> None:
+        while not is_done.wait(_SECONDS_BETWEEN_LOOKS):
+            if should_stop():
+                _thread.interrupt_main(signal.SIGTERM)
+                return
+
+    is_done = threading.Event()
+    before = signal.signal(signal.SIGTERM, interrupt)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        return do(job, should_stop)
+    finally:
+        is_done.set()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _result(future: Future[R]) -> R | Exception:

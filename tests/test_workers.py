@@ -12,8 +12,16 @@ from napari_lptem_diffusion.workers import on_processes
 
 
 def written(job: tuple[str, Path], should_stop) -> str:
-    """Die at once, wait to be stopped, or say that it is done."""
-    name, _ = job
+    """Die at once, wait to be stopped, write for ever and clean up after that, or say that it is done."""
+    name, folder = job
+    if name == "never looks":
+        begun = folder / "begun"
+        try:
+            while True:
+                begun.write_text("half")
+                time.sleep(0.02)
+        finally:
+            begun.unlink()
     if name == "dies":
         os._exit(9)
     while name == "slow" and not should_stop():
@@ -40,4 +48,18 @@ def test_only_a_job_that_dies_alone_has_failed(tmp_path):
 def test_work_is_stopped_on_all_processes(tmp_path):
     with pytest.raises(Stopped):
         list(on_processes(written, [("slow", tmp_path)] * 2, 2, tmp_path, should_stop=lambda: True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_work_that_does_not_look_is_stopped_too_and_cleans_up(tmp_path):
+    begun, asked_at = tmp_path / "begun", []
+
+    def asked():
+        if begun.exists():
+            asked_at.append(time.monotonic())
+        return bool(asked_at)
+
+    with pytest.raises(Stopped):
+        list(on_processes(written, [("never looks", tmp_path)] * 3, 1, tmp_path, should_stop=asked))
+    assert time.monotonic() - asked_at[0] < 20, "it would go on for ever"
     assert list(tmp_path.iterdir()) == []

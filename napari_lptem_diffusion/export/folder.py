@@ -80,15 +80,16 @@ def _exchange(new: Path, folder: Path, old: Path) -> None:
     leaving = sorted(name for name in {*arriving, *_listed(folder)} if (folder / name).is_file())
     moves = [(folder / name, old / name) for name in leaving]
     moves += [(new / name, folder / name) for name in arriving]
-    done: list[tuple[Path, Path]] = []
+    begun: list[tuple[Path, Path]] = []  # told before each move: an interrupt may come right after it
     try:
         for source, target in moves:
             target.parent.mkdir(parents=True, exist_ok=True)
+            begun.append((source, target))
             source.replace(target)
-            done.append((source, target))
     except BaseException:
-        for source, target in reversed(done):
-            target.replace(source)
+        for source, target in reversed(begun):
+            if not source.exists():
+                target.replace(source)
         raise
 
 
@@ -120,6 +121,12 @@ def check_output_file(path: str | Path, overwrite: bool = False) -> None:
         raise InputError(f"{path} cannot be written: it is a folder; a file was expected.")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already; choose another name, or allow overwriting (--overwrite).")
+
+
+def size_text(path: Path) -> str:
+    """Return the size of the file at *path* in words, such as "3.2 MB"."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.3g} MB" if size >= 1e5 else f"{max(1, round(size / 1e3))} kB"
 
 
 @contextmanager
