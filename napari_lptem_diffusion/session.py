@@ -172,7 +172,8 @@ def _places(record: dict[str, Any], home: Path) -> Iterator[Path]:
     """Yield where the movie may be: where it was, beside the session, beside the folder of the session."""
     if record["path"] is not None:
         name = Path(record["path"]).name
-        yield from (home / record["path"], home / name, home.parent / name)
+        # Resolved: the folder of the session may go, as that of an autosave does, and a path through it with it.
+        yield from ((home / record["path"]).resolve(), home / name, home.parent / name)
 
 
 def _recognised(movie: Movie, record: dict[str, Any], path: Path) -> Movie:

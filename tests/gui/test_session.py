@@ -96,6 +96,9 @@ def test_after_a_crash_the_result_is_offered_and_comes_back_whole(window, sessio
     assert orphan.exists(), "it is not deleted before it is kept anew"
     keep_now(again.autosave, qtbot)
     assert not orphan.exists()
+    assert opened[0].movie.path == corrected.present.movie.path, "its name is proposed for what is exported"
+    np.testing.assert_array_equal(opened[0].movie[3], corrected.present.movie[3])
+    assert (opened[0].save(autosave_home.parent / "out") / "summary.csv").is_file()
     again.autosave.forget()
     again.leave()
 
