@@ -9,12 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from napari_lptem_diffusion import session
 from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.corrections import History, correct
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.export import session_file
+from napari_lptem_diffusion.export.session_file import fingerprint
 from napari_lptem_diffusion.judge import judge_tracks
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles.correcting.correction import AddRod, Anchor, MarkDirt, MarkStuck, Rod, SplitTrack
@@ -136,6 +139,26 @@ def test_another_movie_is_refused(beside_movie, tmp_path):
     np.save(tmp_path / "rods.npy", pixels + 1)
     with pytest.raises(InputError, match="other pixels"):
         open_session(file)
+
+
+def test_a_big_movie_is_recognised_without_reading_it_again_until_it_changes(beside_movie, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(session_file, "_computed_fingerprint", lambda movie: read.append(movie.name) or "f")
+    for _ in range(3):
+        assert fingerprint(open_movie(tmp_path / "rods.npy")) == "f"
+    assert len(read) == 1
+    np.save(tmp_path / "rods.npy", np.asarray(beside_movie.movie) + 1)
+    fingerprint(open_movie(tmp_path / "rods.npy"))
+    assert len(read) == 2
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        tifffile.imwrite(tmp_path / "frames" / f"{number}.tif", np.zeros((8, 9), np.uint8))
+    fingerprint(open_movie(tmp_path / "frames"))
+    tifffile.imwrite(tmp_path / "frames" / "1.tif", np.ones((8, 9), np.uint8))
+    fingerprint(open_movie(tmp_path / "frames"))
+    fingerprint(Movie.from_array(np.zeros((2, 8, 8)), "of an array"))
+    fingerprint(Movie.from_array(np.zeros((2, 8, 8)), "of an array"))
+    assert read[2:] == ["frames", "frames", "of an array", "of an array"]
 
 
 def test_results_are_there_without_the_movie(corrected, tmp_path):
