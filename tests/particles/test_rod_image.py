@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
+from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.error_scale import measure_error_scales, pulls
 from napari_lptem_diffusion.particles.finding.groups import axis_distance, touching_groups
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
 from napari_lptem_diffusion.particles.finding.priors import LENGTH, SIZE, WIDTH, Prior
+from napari_lptem_diffusion.particles.finding.rod_loops import capsule_value
 from napari_lptem_diffusion.particles.finding.windows import Windows
 from napari_lptem_diffusion.particles.known_truth.rendering import capsule_coverage
 
@@ -29,9 +30,9 @@ def test_the_image_is_that_of_a_blurred_capsule(length, blur, allowed):
         (side * fine,) * 2, side * fine / 2 - 0.5, side * fine / 2 - 0.5, 0, length * fine, 15 * fine
     )
     blurred = ndimage.gaussian_filter(sharp, blur * fine).reshape(side, fine, side, fine).mean(axis=(1, 3))
-    steps = np.arange(side, dtype=np.float32)[None] - side // 2
-    size = (np.array([value], dtype=np.float32) for value in (length, 15, np.hypot(blur, 12**-0.5)))
-    assert np.abs(capsule_value(steps, steps.T, *size) - blurred).max() < allowed
+    across, along = np.indices((side, side), dtype=np.float32) - side // 2
+    shape = RodShape(length, 15, float(np.hypot(blur, 12**-0.5)))
+    assert np.abs(capsule_value(along, across, shape) - blurred).max() < allowed
 
 
 @settings(max_examples=25, deadline=None)

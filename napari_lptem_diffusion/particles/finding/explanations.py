@@ -1,4 +1,4 @@
-"""Ways to explain windows of an image by rods, weighed by their likelihood: at half the resolution first."""
+"""Ways to explain windows of an image by rods, weighed by their likelihood."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.particles.finding.pose_fit import in_groups, minimised
+from napari_lptem_diffusion.particles.finding.pose_fit import in_groups
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, RodPriors, joined_priors
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
@@ -40,9 +40,7 @@ class Way:
     handicap: float
 
 
-def likeliest(
-    windows: Windows, ways: Sequence[Sequence[Way]], level: float, at_half_first: bool
-) -> list[tuple[Way, Matrix]]:
+def likeliest(windows: Windows, ways: Sequence[Sequence[Way]], level: float) -> list[tuple[Way, Matrix]]:
     """Choose the best way to explain each window, and fit its rods.
 
     Parameters
@@ -53,8 +51,6 @@ def likeliest(
         At least one for each window; the first is the present one, which gives way only after a close look.
     level : float
         Variance of the noise at rod scale.
-    at_half_first : bool
-        Whether rods are wide enough for a first look at half the resolution.
 
     Returns
     -------
@@ -62,9 +58,9 @@ def likeliest(
         For each window the way and its rods, (rods, 8); those of the present way only roughly where none came near.
     """
     left = [[(way, way.start) for way in some] for some in ways]
-    for view, steps in ((windows.halved() if at_half_first else windows, _FIRST_STEPS), (windows, _LAST_STEPS)):
+    for steps in (_FIRST_STEPS, _LAST_STEPS):
         open_ones = [number for number, some in enumerate(left) if len(some) > 1]
-        fitted = _fitted(view, {number: left[number] for number in open_ones}, level, steps)
+        fitted = _fitted(windows, {number: left[number] for number in open_ones}, level, steps)
         for number in open_ones:
             left[number] = _best_of(fitted[number], ways[number][0])
     return [some[0] for some in left]
@@ -85,7 +81,7 @@ def _best_of(fitted: list[tuple[float, Way, Matrix]], present: Way) -> list[tupl
 
 
 def _fitted(
-    view: Windows, ways: dict[int, list[tuple[Way, Matrix]]], level: float, steps: int
+    windows: Windows, ways: dict[int, list[tuple[Way, Matrix]]], level: float, steps: int
 ) -> dict[int, list[tuple[float, Way, Matrix]]]:
     """Cost, way and rods of all *ways* by window after so many steps, those of one number of rods side by side."""
     by_count = defaultdict(list)
@@ -97,8 +93,8 @@ def _fitted(
         rods = np.concatenate([start for _, _, start in alike])
         priors = joined_priors([way.priors for _, way, _ in alike])
         start, grouped = in_groups(rods, priors, np.arange(len(rods)).reshape(-1, count))
-        part = view.take(np.array([number for number, _, _ in alike]))
-        found, cost = minimised(part, part.data, start, grouped, level, steps, _SETTLED)
+        part = windows.take(np.array([number for number, _, _ in alike]))
+        found, cost = part.minimised(part.data, start, grouped, level, steps, _SETTLED)
         cost = np.where((found[:, AMPLITUDE::8] > 0).all(axis=1), cost, np.inf)
         for (number, way, _), total, parameters in zip(alike, cost.tolist(), found, strict=True):
             result[number].append((total + way.handicap, way, parameters.reshape(-1, 8)))

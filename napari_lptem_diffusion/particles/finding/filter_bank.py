@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_lptem_diffusion.particles.finding.capsule import RodShape, capsule_value
+from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
+from napari_lptem_diffusion.particles.finding.rod_loops import capsule_value
 
 Array = NDArray[np.float32]
 _TILE = 384
@@ -220,7 +221,7 @@ def matched_kernels(shape: RodShape, noise: NoiseCorrelation) -> tuple[NDArray[n
     c, s = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
     along = c * grid[None, None, :] + s * grid[None, :, None]
     across = c * grid[None, :, None] - s * grid[None, None, :]
-    templates = capsule_value(along.astype(np.float32), across.astype(np.float32), *shape.arrays())
+    templates = capsule_value(along.astype(np.float32), across.astype(np.float32), shape)
 
     power = noise.power((2 * n + 1, 2 * n + 1))
     spectrum = fft.rfft2(templates) / power

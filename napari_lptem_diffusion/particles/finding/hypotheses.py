@@ -13,7 +13,6 @@ from scipy import ndimage
 from napari_lptem_diffusion.particles.finding.explanations import Way, likeliest
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
 from napari_lptem_diffusion.particles.finding.pose_fit import (
-    LEAST_COARSE_WIDTH_PX,
     Fit,
     enlarged,
     in_groups,
@@ -191,7 +190,7 @@ def _best(
     windows.absorption = np.maximum(-gain, 0)
     windows.weigh(flat, gain)
     ways = [[Way(way, prior.of_rods(len(way)), len(way) * case.cost_of_one) for way in case.ways] for case in cases]
-    best = [found for _, found in likeliest(windows, ways, level, prior.shape.width >= LEAST_COARSE_WIDTH_PX)]
+    best = [found for _, found in likeliest(windows, ways, level)]
     return [
         None if len(found) == len(case.group) and _same(found, case.ways[0], prior.shape.width) else found
         for case, found in zip(cases, best, strict=True)

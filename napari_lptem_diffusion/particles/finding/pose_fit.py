@@ -20,19 +20,14 @@ Matrix = NDArray[np.float64]
 Rows = NDArray[np.intp]
 _STEPS = (4, 3, 8)
 """Of each round; before it the neighbours are subtracted anew and the pixels weighed. The second is for those that have
-neighbours, and all but the last look at half the resolution."""
-LEAST_COARSE_WIDTH_PX = 6.0
-"""Width from which a rod is still a rod at half the resolution."""
+neighbours."""
 _SPREAD_STEP_PX = 4
 """Windows of groups grow in such steps, so that there are few sizes."""
 _SETTLED = 0.02
-_MOST_PIXELS = 40_000
-"""Of all rods that are fitted side by side."""
 _NO_BACKGROUND = 1e6
 """Precision that keeps all backgrounds of a group but the first at 0."""
 _LEAST_KNOWN = 1e-8
 """Precision that everything has, so that a rod without a pixel in the frame has an error, and a large one."""
-_LARGEST_STEP = np.array([2.0, 2.0, 0.35, 1e3, 1e3, 0.3, 0.3, 0.5])
 
 
 @dataclass(frozen=True)
@@ -63,14 +58,13 @@ class Fit:
 
 @dataclass
 class _Batch:
-    """Groups of the same number of rods in windows of the same size, fitted side by side.
+    """Groups of the same number of rods in windows of the same size.
 
-    ``views`` are their windows as they are and, for wide rods, at half the resolution. ``near`` says which groups of
-    which batches reach into which of these windows.
+    ``near`` says which groups of which batches reach into which of these windows.
     """
 
     rods: Rows
-    views: tuple[Windows, ...]
+    windows: Windows
     parameters: Matrix
     priors: RodPriors
     variance_gain: Matrix
@@ -82,17 +76,17 @@ class _Batch:
         rows: Rows = np.unique(np.concatenate([np.empty(0, dtype=np.intp), *(rows for _, rows, _ in self.near)]))
         return rows
 
-    def better(self, view: Windows, rows: Rows, level: float, steps: int) -> Matrix:
+    def better(self, rows: Rows, level: float, steps: int) -> Matrix:
         """Parameters of the groups *rows* after so many steps, with what reaches into their windows taken away."""
         parameters = self.parameters[rows]
-        part = view.take(rows)
+        part = self.windows.take(rows)
         part.weigh(parameters, self.variance_gain[rows])
-        return levenberg_marquardt(part, self._alone(view)[rows], parameters, self.priors.take(rows), level, steps)
+        return part.minimised(self._alone()[rows], parameters, self.priors.take(rows), level, steps, _SETTLED)[0]
 
-    def _alone(self, view: Windows) -> Array:
-        data = view.data.copy() if self.near else view.data
+    def _alone(self) -> Array:
+        data = self.windows.data.copy() if self.near else self.windows.data
         for other, rows, others in self.near:
-            view.subtract(data, rows, other.parameters[others], other.views[0].absorption[others])
+            self.windows.subtract(data, rows, other.parameters[others], other.windows.absorption[others])
         return data
 
 
@@ -107,7 +101,7 @@ def fit_rods(
 ) -> Fit:
     """Fit all rods of some images, those that touch together, each group while the others are subtracted.
 
-    Least squares (Levenberg-Marquardt, all groups side by side) weighted by the variance that the model itself
+    Least squares (Levenberg-Marquardt) weighted by the variance that the model itself
     predicts, which is the maximum of the likelihood for many electrons; the covariance allows for noise that is
     correlated between pixels (sandwich estimator).
 
@@ -125,8 +119,7 @@ def fit_rods(
         (rods,): change of a pixel's noise variance, relative to the background's, per unit of amplitude. Where
         electrons are counted it is minus the share of the electrons that an amplitude of 1 takes away.
     shape : RodShape
-        Typical; half the side of the window around each rod is its reach, and wide rods are first fitted at half the
-        resolution.
+        Typical; half the side of the window around each rod is its reach.
     frames : ndarray, optional
         (rods,): in which of *images* each rod lies; all in the first unless given. A rod's fit does not depend on what
         other images there are.
@@ -137,10 +130,9 @@ def fit_rods(
     for number, steps in enumerate(_STEPS):
         better = []
         for batch in batches:
-            view = batch.views[0 if number == len(_STEPS) - 1 else -1]
             rows = batch.beside if number == 1 else np.arange(len(batch.rods))
             if len(rows):
-                better.append((batch, rows, batch.better(view, rows, level, steps)))
+                better.append((batch, rows, batch.better(rows, level, steps)))
         for batch, rows, parameters in better:
             batch.parameters[rows] = parameters
     order = np.argsort(np.concatenate([batch.rods.ravel() for batch in batches]))
@@ -191,61 +183,8 @@ def in_groups(values: Matrix, priors: RodPriors, groups: Rows) -> tuple[Matrix, 
 def levenberg_marquardt(
     windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
 ) -> Matrix:
-    """Return the parameters alone; see `minimised`."""
-    return minimised(windows, data, start, priors, level, steps, _SETTLED)[0]
-
-
-def minimised(
-    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int, settled: float
-) -> tuple[Matrix, Matrix]:
-    """Minimise squares over noise *level* plus the prior (Levenberg-Marquardt), for all groups side by side.
-
-    A step that promises to lower the squares by less than *settled*, in units of the noise, is the last.
-
-    Returns
-    -------
-    parameters, cost : ndarray
-        (groups, 8 * rods in a group) and (groups,), the latter to within *settled*.
-    """
-    parameters, damping = start.copy(), np.full(len(start), 1e-2)
-    cost, curvature, gradient = squares(windows, data, parameters, priors, level)
-    largest = np.tile(_LARGEST_STEP, start.shape[1] // 8)
-    active = np.arange(len(start))
-    for _ in range(steps):
-        scale = np.einsum("nii->ni", curvature[active]) + 1e-9
-        damped = curvature[active] + np.eye(start.shape[1]) * (damping[active, None] * scale + 1e-9)[:, None, :]
-        newton = np.linalg.solve(damped, gradient[active][..., None])[..., 0]
-        step = np.clip(newton, -largest, largest)
-        promised = 2 * (step * gradient[active]).sum(axis=1) - np.einsum("ni,nij,nj->n", step, curvature[active], step)
-        last = (promised < settled) & (damping[active] < 1)
-        trial = parameters[active] + step
-        parameters[active[last]], cost[active[last]] = trial[last], cost[active[last]] - promised[last]
-        active, trial = active[~last], trial[~last]
-        if not len(active):
-            break
-        part = windows if len(active) == len(start) else windows.take(active)
-        new = squares(part, data[active], trial, priors.take(active), level)
-        better = new[0] < cost[active]
-        won = active[better]
-        parameters[won] = trial[better]
-        cost[won], curvature[won], gradient[won] = (value[better] for value in new)
-        damping[active] *= np.where(better, 0.2, 8)
-        active = active[damping[active] < 1e4]
-    return parameters, cost
-
-
-def squares(
-    windows: Windows, data: Array, parameters: Matrix, priors: RodPriors, level: float
-) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the cost (groups,), half its curvature and minus half its gradient.
-
-    The cost is the sum of squared weighted residuals over noise *level* plus that of the deviations from the prior.
-    """
-    residual, jacobian = windows.linearise(data, parameters)
-    curvature, gradient = normal_equations(residual, jacobian, level)
-    off = priors.centre - parameters
-    cost = np.einsum("nyx,nyx->n", residual, residual).astype(float) / level + (priors.precision * off**2).sum(axis=1)
-    return cost, curvature + _diagonal(priors.precision), gradient + priors.precision * off
+    """Return the parameters alone; see `Windows.minimised`."""
+    return windows.minimised(data, start, priors, level, steps, _SETTLED)[0]
 
 
 def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Matrix, Matrix]:
@@ -263,31 +202,28 @@ def _diagonal(values: Matrix) -> Matrix:
 def _batches(
     images: Array, start: Matrix, priors: RodPriors, variance_gain: Matrix, shape: RodShape, frames: Rows
 ) -> list[_Batch]:
-    """Rods that touch in groups; groups of one size and one size of window in batches that the cache holds."""
+    """Rods that touch in groups; groups of one size and one size of window in batches."""
     alike: dict[tuple[int, int], list[list[int]]] = {}
     for group in touching_groups(start, frames=frames):
         reach = enlarged(shape.reach, float(np.ptp(start[group][:, [X, Y]], axis=0).max()) / 2)
         alike.setdefault((len(group), reach), []).append(group)
     batches = []
-    for (size, reach), groups in sorted(alike.items()):
-        together = max(_MOST_PIXELS // (size * (2 * reach + 1) ** 2), 1)
-        for first in range(0, len(groups), together):
-            rods = np.array(groups[first : first + together])
-            parameters, grouped = in_groups(start, priors, rods)
-            gain = variance_gain[rods].mean(axis=1)
-            windows = Windows(images, parameters, reach, np.maximum(-gain, 0), frames[rods[:, 0]])
-            views = (windows, windows.halved()) if shape.width >= LEAST_COARSE_WIDTH_PX else (windows,)
-            batches.append(_Batch(rods, views, parameters, grouped, gain))
+    for (_, reach), groups in sorted(alike.items()):
+        rods = np.array(groups)
+        parameters, grouped = in_groups(start, priors, rods)
+        gain = variance_gain[rods].mean(axis=1)
+        windows = Windows(images, parameters, reach, np.maximum(-gain, 0), frames[rods[:, 0]])
+        batches.append(_Batch(rods, windows, parameters, grouped, gain))
     for batch in batches:
         for other in batches:
-            rows, others = overlapping(batch.views[0], other.views[0], other.parameters)
+            rows, others = overlapping(batch.windows, other.windows, other.parameters)
             if len(rows):
                 batch.near.append((other, rows, others))
     return batches
 
 
 def _with_errors(batch: _Batch, noise: NoiseCorrelation, level: float) -> Fit:
-    windows, parameters = batch.views[0], batch.parameters
+    windows, parameters = batch.windows, batch.parameters
     windows.weigh(parameters, batch.variance_gain)
     _, jacobian = windows.linearise(windows.data, parameters)
     flat = jacobian.reshape(*jacobian.shape[:2], -1).astype(float)

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_lptem_diffusion.particles.finding.capsule import capsule_image, capsule_value
-from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, BACKGROUND, BLUR, LENGTH, WIDTH, X, Y
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, BLUR, LENGTH, WIDTH, RodPriors, X, Y
+from napari_lptem_diffusion.particles.finding.rod_loops import add_models, linearised, minimise
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _LEAST_VARIANCE = np.float32(0.1)
-_PIXEL_VARIANCE = np.float32(1 / 12)
 _FARTHEST_BLURS = 3.0
 """How far beyond its outline a rod is seen, in standard deviations of its edge."""
 _FAR_APART = 1e6
@@ -50,7 +49,7 @@ class Windows:
         absorption: Matrix | None = None,
         frames: NDArray[np.intp] | None = None,
     ) -> None:
-        self.reach, self.pixel = reach, 1
+        self.reach = reach
         self.corner_x = np.rint(start[:, X::8].mean(axis=1)).astype(int) - reach
         self.corner_y = np.rint(start[:, Y::8].mean(axis=1)).astype(int) - reach
         self.absorption = np.zeros(len(start)) if absorption is None else absorption
@@ -70,38 +69,24 @@ class Windows:
             setattr(part, name, getattr(self, name)[rows])
         return part
 
-    def halved(self) -> Windows:
-        """Return the windows at half the resolution, for a first look: a quarter of the pixels, the same parameters."""
-        part = copy(self)
-        part.pixel = 2 * self.pixel
-        part.data, part.inside = halved(self.data), np.floor(halved(self.inside))
-        part.weight = 2 * halved(self.weight) * part.inside
-        return part
-
     def weigh(self, parameters: Matrix, variance_gain: Matrix) -> None:
         """Set the weight of each pixel: one over the standard deviation of its noise in units of the background's."""
         variance = 1 + variance_gain.astype(np.float32)[:, None, None] * self.models(parameters)
-        self.weight = self.pixel * self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
-
-    def axes(self, parameters: Matrix) -> tuple[Array, Array, Array, Array]:
-        """Coordinates of every pixel along and across each rod, and its cosine and sine; (groups, rods, y, x)."""
-        rods = parameters.reshape(len(parameters), parameters.shape[1] // 8, 8)
-        steps = np.arange(0, 2 * self.reach + 2 - self.pixel, self.pixel) + (self.pixel - 1) / 2
-        dx = (self.corner_x[:, None] - rods[..., X])[..., None, None] + steps[None, :]
-        dy = (self.corner_y[:, None] - rods[..., Y])[..., None, None] + steps[:, None]
-        c, s = (f(rods[..., ANGLE])[..., None, None] for f in (np.cos, np.sin))
-        c, s, dx, dy = (values.astype(np.float32) for values in (c, s, dx, dy))
-        return c * dx + s * dy, c * dy - s * dx, c, s
-
-    def rods(self, parameters: Matrix) -> Array:
-        """Image of every rod of a group with amplitude 1, (groups, rods, y, x)."""
-        along, across, _, _ = self.axes(parameters)
-        return capsule_value(along, across, *_size(parameters))
+        self.weight = self.inside / np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
 
     def models(self, parameters: Matrix) -> Array:
         """Image of each group in its window, without background."""
-        signal, _ = _combined(_per_rod(parameters, AMPLITUDE) * self.rods(parameters), self.absorption)
-        return signal
+        images = np.zeros(self.inside.shape, dtype=np.float32)
+        add_models(self._from_corner(parameters), self.absorption, *self._pixels(), _flat(images))
+        return images
+
+    def rods(self, parameters: Matrix) -> Array:
+        """Image of every rod of a group with amplitude 1, (groups, rods, y, x)."""
+        single = parameters.reshape(-1, 8).copy()
+        single[:, AMPLITUDE] = 1
+        count = parameters.shape[1] // 8
+        images = self.take(np.repeat(np.arange(len(parameters)), count)).models(single)
+        return images.reshape(len(parameters), count, *images.shape[1:])
 
     def others(self, parameters: Matrix) -> Array:
         """What the other groups add to each window."""
@@ -119,25 +104,39 @@ class Windows:
 
     def linearise(self, data: Array, parameters: Matrix) -> tuple[Array, Array]:
         """Weighted residual (groups, y, x) and derivatives of the model (groups, parameters, y, x)."""
-        along, across, c, s = self.axes(parameters)
-        length, width, blur = _size(parameters)
-        image = capsule_image(along, across, length, width, blur)
-        amplitude = _per_rod(parameters, AMPLITUDE)
-        signal, share = _combined(amplitude * image.value, self.absorption)
-        share = share * self.weight[:, None]
-        strength = amplitude * share
-        jacobian = np.empty((len(data), parameters.shape[1] // 8, 8, *data.shape[1:]), dtype=np.float32)
-        jacobian[:, :, X] = strength * (s * image.by_across - c * image.by_along)
-        jacobian[:, :, Y] = -strength * (s * image.by_along + c * image.by_across)
-        jacobian[:, :, ANGLE] = strength * (image.by_along * across - image.by_across * along)
-        jacobian[:, :, AMPLITUDE] = share * image.value
-        jacobian[:, :, BACKGROUND] = self.weight[:, None]
-        jacobian[:, :, LENGTH] = strength * (length * image.by_length)
-        jacobian[:, :, WIDTH] = strength * (width * image.by_width)
-        jacobian[:, :, BLUR] = strength * ((blur - _PIXEL_VARIANCE / blur) * image.by_blur)
-        background = parameters[:, BACKGROUND::8].sum(axis=1)[:, None, None].astype(np.float32)
-        residual = (data - signal - background) * self.weight
-        return residual, jacobian.reshape(len(data), parameters.shape[1], *data.shape[1:])
+        local = self._from_corner(parameters)
+        rows = linearised(local, self.absorption, *self._pixels(), _flat(data), _flat(self.weight))
+        rows = rows.reshape(*rows.shape[:2], *data.shape[1:])
+        return rows[:, -1], rows[:, :-1]
+
+    def minimised(
+        self, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int, settled: float
+    ) -> tuple[Matrix, Matrix]:
+        """Minimise squares over noise *level* plus the prior (Levenberg-Marquardt), for each group.
+
+        A step that promises to lower the squares by less than *settled*, in units of the noise, is the last.
+
+        Returns
+        -------
+        parameters, cost : ndarray
+            (groups, 8 * rods in a group) and (groups,), the latter to within *settled*.
+        """
+        parameters, centre = self._from_corner(start), self._from_corner(priors.centre)
+        pixels = (_flat(data), _flat(self.weight), *self._pixels())
+        cost = minimise(*pixels, self.absorption, parameters, centre, priors.precision, level, steps, settled)
+        return self._from_corner(parameters, -1), cost
+
+    def _pixels(self) -> tuple[Array, Array]:
+        """Where the pixels of a window are, x and y from its corner, flat."""
+        y, x = np.indices((2 * self.reach + 1,) * 2, dtype=np.float32)
+        return x.ravel(), y.ravel()
+
+    def _from_corner(self, parameters: Matrix, sign: int = 1) -> Matrix:
+        """Parameters with positions from the corner of each window; *sign* -1: back again."""
+        moved = parameters.copy()
+        moved[:, X::8] -= sign * self.corner_x[:, None]
+        moved[:, Y::8] -= sign * self.corner_y[:, None]
+        return moved
 
 
 def overlapping(windows: Windows, others: Windows, parameters: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -190,43 +189,11 @@ def _boxes(parameters: Matrix) -> tuple[Matrix, Matrix]:
     return (rods[..., [X, Y]] - extent).min(axis=1), (rods[..., [X, Y]] + extent).max(axis=1)
 
 
-def halved(windows: Array) -> Array:
-    """Mean of every 2 x 2 pixels of (groups, y, x); a row or a column left over is dropped."""
-    rows, columns = (n - n % 2 for n in windows.shape[1:])
-    even: Array = windows[:, 0:rows:2, :columns] + windows[:, 1:rows:2, :columns]
-    return (even[..., 0::2] + even[..., 1::2]) * np.float32(0.25)
-
-
 def _pixels(corner: NDArray[np.intp], reach: int, n: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Numbers of the pixels along one side of each window, (groups, 2 * reach + 1), and which are in the image."""
     numbers = corner[:, None] + np.arange(2 * reach + 1)
     return np.clip(numbers, 0, n - 1), (numbers >= 0) & (numbers < n)
 
 
-def _per_rod(parameters: Matrix, column: int) -> Array:
-    """One parameter of every rod, (groups, rods, 1, 1)."""
-    return parameters[:, column::8, None, None].astype(np.float32)
-
-
-def _size(parameters: Matrix) -> tuple[Array, Array, Array]:
-    """Length, width and blur of the image, to which the square of a pixel adds."""
-    length, width, blur = (np.exp(_per_rod(parameters, column)) for column in (LENGTH, WIDTH, BLUR))
-    return length, width, np.sqrt(blur * blur + _PIXEL_VARIANCE)
-
-
-def _combined(signals: Array, absorption: Matrix) -> tuple[Array, Array]:
-    """Signal of rods on top of each other, (groups, y, x), and its derivative by the signal of each.
-
-    With q the absorption, 1 - q S is the product of 1 - q s over the rods.
-    """
-    if signals.shape[1] == 1:
-        return signals[:, 0], np.ones((1, 1, 1, 1), dtype=np.float32)
-    q = absorption.astype(np.float32)[:, None, None]
-    passed = 1 - q[:, None] * signals
-    total = signals[:, 0]
-    for k in range(1, signals.shape[1]):
-        total = total + signals[:, k] - q * total * signals[:, k]
-    if signals.shape[1] == 2:
-        return total, passed[:, ::-1]
-    shares = [np.prod(np.delete(passed, k, axis=1), axis=1) for k in range(signals.shape[1])]
-    return total, np.stack(shares, axis=1)
+def _flat(images: Array) -> Array:
+    return images.reshape(len(images), images.shape[1] * images.shape[2])

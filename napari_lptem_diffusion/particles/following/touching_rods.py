@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.explanations import Way, likeliest
 from napari_lptem_diffusion.particles.finding.groups import touching_groups
-from napari_lptem_diffusion.particles.finding.pose_fit import LEAST_COARSE_WIDTH_PX, enlarged, in_groups, rods_image
+from napari_lptem_diffusion.particles.finding.pose_fit import enlarged, in_groups, rods_image
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, LENGTH, RodPriors, X, Y
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
@@ -190,5 +190,5 @@ def _best(rest: Array, detector: Detector, starts: list[Matrix], priors: RodPrio
                 way = Way(np.array(poses), priors.take(np.array(kept)), one_more * count)
                 ways.append(way)
                 rods_of[id(way)] = np.array(kept)
-    ((way, found),) = likeliest(window, [ways], level, shape.width >= LEAST_COARSE_WIDTH_PX)
+    ((way, found),) = likeliest(window, [ways], level)
     return rods_of[id(way)], found
