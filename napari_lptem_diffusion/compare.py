@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_lptem_diffusion.diffusion.known import RANGES, is_known
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export.comparison_figures import comparison_figure, save_publication_figure
 from napari_lptem_diffusion.export.folder import staged
@@ -26,8 +27,7 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 Floats = NDArray[np.float64]
 _K = ("k_fbm", "k_ctrw")
-_BOUNDS = {"mixing_ratio": (0.0, 1.0), "alpha_fbm": (0.0, 2.0), "alpha_ctrw": (0.0, 1.0)}
-QUANTITIES = (*_BOUNDS, *_K)
+QUANTITIES = (*RANGES, *_K)
 LEFT_OUT = ("immobile", "not_judged", "no_mixture")
 """Why a particle is not compared."""
 REPLICATES = 2000
@@ -35,8 +35,6 @@ _TO_SIGMA = 1.6448536269514722
 """Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
 _REPLICATES_BETWEEN_LOOKS = 50
 _FEW_MOVIES = 4
-_WIDEST = 0.7
-"""Of the range of a quantity: a wider 90 % interval is little more than the prior, whose own is 0.9 of it."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +223,7 @@ def _all_particles(
 
 def _status(summary: pd.DataFrame, largest_mismatch: float) -> Any:
     """Why a particle is compared or not."""
-    known = summary[list(_BOUNDS)].notna().all(axis=1)
+    known = summary[list(RANGES)].notna().all(axis=1)
     return np.select(
         [summary["immobile"].astype(bool), ~known, summary["model_mismatch"] > largest_mismatch],
         list(LEFT_OUT),
@@ -266,9 +264,8 @@ def interval_of_median(
     """
     weights = {"alpha_fbm": own["mixing_ratio"], "alpha_ctrw": 1 - own["mixing_ratio"]}
     weight = weights.get(name, pd.Series(1.0, index=own.index))
-    bounds = _BOUNDS.get(name, (0.0, math.inf))
-    widest = _WIDEST * (bounds[1] - bounds[0])
-    known = (own[f"{name}_high"] - own[f"{name}_low"] <= widest) & own[name].notna() & (weight > 0)
+    bounds = RANGES.get(name, (0.0, math.inf))
+    known = is_known(name, own[f"{name}_low"], own[f"{name}_high"]) & own[name].notna() & (weight > 0)
     said = {"n_movies": own.loc[known, "movie"].nunique(), "n_particles": int(known.sum())}
     said["n_unknown"] = int((~known).sum())
     own, counts_as = own[known], weight[known].to_numpy(float)
@@ -357,7 +354,7 @@ def _cautions(read: Mapping[Path, ExportedRods]) -> list[str]:
 def _shared_units(read: Sequence[ExportedRods]) -> tuple[dict[str, str], list[str]]:
     """Return the quantities that all exports have in one unit, and what is said of the others."""
     found = {name: {rods.units.get(name, "") for rods in read} for name in _K}
-    units = dict.fromkeys(_BOUNDS, "") | {name: min(said) for name, said in found.items() if len(said) == 1}
+    units = dict.fromkeys(RANGES, "") | {name: min(said) for name, said in found.items() if len(said) == 1}
     if len(units) < len(QUANTITIES):
         return units, ["K is left out: some movies have pixel size and frame interval, others have not."]
     return units, []
