@@ -9,12 +9,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 from napari_lptem_diffusion.progress import Progress, ShouldStop, Stopped
 from napari_lptem_diffusion.settings import Settings
 from napari_lptem_diffusion.workers import elsewhere, on_processes
@@ -34,6 +35,7 @@ class Outputs:
     overlay_movie: bool = True
     trackmate: bool = False
     figures: bool = False
+    overlay_style: OverlayStyle = field(default_factory=OverlayStyle)
 
     @property
     def names(self) -> frozenset[str]:
@@ -191,6 +193,7 @@ def analyze_and_save(
         overlay_movie=wanted.overlay_movie,
         trackmate=wanted.trackmate,
         figures=wanted.figures,
+        overlay_style=wanted.overlay_style,
     )
     return analysis
 
@@ -262,6 +265,10 @@ def _told(job: Job, result: Outcome | Exception) -> Outcome:
 
 def _done_before(job: Job) -> Outcome | None:
     """The outcome of an earlier run that was the same and is whole; None if the movie is to be analysed."""
+    from napari_lptem_diffusion.export.folder import PROVENANCE
+
+    if not (job.folder / PROVENANCE).is_file():  # nor is the network to be loaded, to compare
+        return None
     from napari_lptem_diffusion.export.earlier import particles_of_same_run
 
     found = particles_of_same_run(job.folder, job.movie, job.settings, job.outputs.names)

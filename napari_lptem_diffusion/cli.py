@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from napari_lptem_diffusion import __version__
 from napari_lptem_diffusion.batch import Job, Outcome, Outputs, analyze_and_save, analyze_movies
 from napari_lptem_diffusion.errors import InputError, InputWarning
+from napari_lptem_diffusion.overlay_style import QUALITIES, RATES_PER_S, WIDTHS_PX, OverlayStyle
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import Settings, StageSettings
 from napari_lptem_diffusion.terminal import ProgressBars, StopOnInterrupt, found_in_words
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("movies", nargs="+", type=Path, metavar="MOVIE", help="a file or a folder of frames")
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
-    analyze.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
+    _add_video(analyze)
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
     _add_extras(analyze)
     analyze.add_argument(
@@ -131,6 +132,28 @@ def _add_extras(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures", action="store_true", help="write figures for a paper too (SVG and PDF)")
 
 
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    low, high = WIDTHS_PX
+    slow, fast = RATES_PER_S
+    parser.add_argument("--no-video", action="store_true", help="do not write the overlay movie")
+    parser.add_argument(
+        "--video-width", type=int, metavar="PX", help=f"of the overlay movie, {low} to {high} (default: by the movie)"
+    )
+    parser.add_argument(
+        "--video-fps",
+        type=float,
+        default=OverlayStyle.frames_per_second,
+        metavar="X",
+        help=f"frames of the movie in a second of the overlay, {slow:g} to {fast:g} (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--video-quality",
+        choices=list(QUALITIES),
+        default=OverlayStyle.quality,
+        help="low makes the file about half as large, high twice as large (default: %(default)s)",
+    )
+
+
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{number} is not a number from 1")
@@ -173,7 +196,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _analyze(options: argparse.Namespace) -> None:
     settings = _settings(options)
-    outputs = Outputs(True, not options.no_video, options.trackmate, options.figures)
+    style = OverlayStyle(options.video_width, options.video_fps, options.video_quality)
+    outputs = Outputs(True, not options.no_video, options.trackmate, options.figures, style)
     if len(options.movies) == 1:
         job = Job(options.movies[0], options.output, settings, outputs, options.overwrite)
         _analyze_one(job, _corrections(options))

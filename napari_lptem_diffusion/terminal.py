@@ -82,6 +82,8 @@ class StopOnInterrupt:
 
 def found_in_words(analysis: Analysis, folder: Path) -> str:
     """Return what was found, particle by particle, how long it took and what was written into *folder*; many lines."""
+    from napari_lptem_diffusion.export.folder import size_text
+
     movie, particles = analysis.movie, analysis.motion.particles
     frames, height, width = movie.shape
     calibration = movie.calibration
@@ -106,7 +108,8 @@ def found_in_words(analysis: Analysis, folder: Path) -> str:
         lines.append(f"  particle {particle}: {seen} frames, {said}")
     lines += [f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s" for lap in analysis.times]
     lines.append(f"Written to {folder}:")
-    lines += [f"  {name}" for name in sorted(f"{entry.name}{'/' * entry.is_dir()}" for entry in folder.iterdir())]
+    for entry in sorted(folder.iterdir()):
+        lines.append(f"  {entry.name}/" if entry.is_dir() else f"  {entry.name} ({size_text(entry)})")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,7 +30,8 @@ def movie(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def analysed(movie, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("out") / "result"
-    assert main(["analyze", str(movie), "-o", str(out)]) == 0
+    video = ["--video-width", "480", "--video-fps", "24", "--video-quality", "low"]
+    assert main(["analyze", str(movie), "-o", str(out), *video]) == 0
     return out
 
 
@@ -52,6 +54,7 @@ def test_analyze_writes_everything_and_says_what_it_found(movie, tmp_path, capsy
     assert "40 frames of 144 x 144 px" in said
     assert "2 nm" in said
     assert "frames/s" in said
+    assert re.search(r"report\.html \(.* MB\)", said)
     particles = pd.read_csv(out / "summary.csv")
     assert len(particles) == 3
     assert len(list((out / "particles").glob("particle_*.csv"))) == 3
@@ -60,9 +63,11 @@ def test_analyze_writes_everything_and_says_what_it_found(movie, tmp_path, capsy
     }
 
 
-def test_the_overlay_movie_is_written_with_every_frame(analysed):
+def test_the_overlay_movie_is_written_with_every_frame_as_it_was_asked_for(analysed):
     av = pytest.importorskip("av", reason="the video extra is not installed")
     with av.open(str(analysed / "overlay.mp4")) as video:
+        stream = video.streams.video[0]
+        assert (stream.width, stream.average_rate) == (480, 24)
         assert sum(1 for _ in video.decode(video=0)) == 40
 
 

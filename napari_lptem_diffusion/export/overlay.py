@@ -23,6 +23,7 @@ from napari_lptem_diffusion.export.drawing import (
 from napari_lptem_diffusion.export.palette import MIXING_RATIO
 from napari_lptem_diffusion.export.tables import rods_with_motion
 from napari_lptem_diffusion.export.video import check_video_path, write_video
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 from napari_lptem_diffusion.particles.masks import rod_outlines
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
 
 _DOTS_PER_INCH = 100
-_HEIGHT_PX = (768, 1200)
-_LARGEST_WIDTH_PX = 1920
 _STRIP_PX = 72
 _STRIP_COLOUR = "#14181d"
 _PALE_INK = "#e6ebf0"
@@ -47,6 +46,7 @@ def save_overlay_movie(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     overwrite: bool = False,
+    style: OverlayStyle | None = None,
 ) -> Path:
     """Write the movie with rod outlines, tracks coloured by mixing ratio, particle numbers and a legend.
 
@@ -58,6 +58,8 @@ def save_overlay_movie(
         becomes a GIF, with a warning.
     progress, should_stop : callable, optional
     overwrite : bool
+    style : OverlayStyle, optional
+        Its size, frame rate and quality.
 
     Returns
     -------
@@ -72,13 +74,14 @@ def save_overlay_movie(
         If *should_stop* answered True; nothing is written then.
     """
     check_video_path(path, overwrite)
-    canvas, total = OverlayCanvas(analysis), len(analysis.movie)
+    style = style or OverlayStyle()
+    canvas, total = OverlayCanvas(analysis, style), len(analysis.movie)
 
     def draw(frame: int) -> NDArray[np.uint8]:
         report(progress, should_stop, frame, total, "draw overlay")
         return canvas.draw(frame)
 
-    return write_video(draw, total, path, overwrite)
+    return write_video(draw, total, path, overwrite, style)
 
 
 class OverlayCanvas:
@@ -87,9 +90,10 @@ class OverlayCanvas:
     Parameters
     ----------
     analysis : Analysis
+    style : OverlayStyle
     """
 
-    def __init__(self, analysis: Analysis) -> None:
+    def __init__(self, analysis: Analysis, style: OverlayStyle) -> None:
         self._movie = analysis.movie
         self._display = display_of(analysis.movie)
         rods = rods_with_motion(analysis)
@@ -97,8 +101,8 @@ class OverlayCanvas:
         self._nothing = rods[:0]
         self._tracks = tracks_of(rods, MIXING_RATIO)
         height, width = analysis.movie.shape[1:]
-        self._zoom = _zoom(height, width)
-        self._size_px = _even(width * self._zoom), _even(height * self._zoom)
+        self._zoom = style.zoom(height, width)
+        self._size_px = style.size_px(height, width)
         self._build()
 
     def draw(self, frame: int) -> NDArray[np.uint8]:
@@ -168,7 +172,7 @@ class OverlayCanvas:
         return texts
 
     def _stamp_text(self, frame: int) -> str:
-        text = f"frame {frame + 1} of {len(self._movie)}"
+        text = f"frame {frame}"  # from 0, as on the canvas and in the tables
         interval_s = self._movie.calibration.frame_interval_s
         return text if interval_s is None else f"{frame * interval_s:.4g} s\n{text}"
 
@@ -198,15 +202,3 @@ def _label(axes: Any) -> Any:
 
 def _closed(outlines: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([outlines, outlines[:, :1]], axis=1)
-
-
-def _zoom(height: int, width: int) -> float:
-    """Screen pixels per pixel of the movie: a whole number where that gives a legible size."""
-    smallest, largest = _HEIGHT_PX
-    whole = -(-smallest // height)
-    zoom = whole if height * whole <= largest else max(smallest / height, min(1.0, largest / height))
-    return min(zoom, max(_LARGEST_WIDTH_PX / width, 1e-9))
-
-
-def _even(size: float) -> int:
-    return max(2, 2 * round(size / 2))

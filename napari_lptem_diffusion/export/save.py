@@ -23,6 +23,7 @@ from napari_lptem_diffusion.export.tables import (
     write_csv,
 )
 from napari_lptem_diffusion.export.trackmate import save_trackmate
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 from napari_lptem_diffusion.particles.correcting.correction import corrections_to_json
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
@@ -40,6 +41,7 @@ def save_analysis(
     overlay_movie: bool = False,
     trackmate: bool = False,
     figures: bool = False,
+    overlay_style: OverlayStyle | None = None,
 ) -> Path:
     """Write the tables, the settings, the provenance and a picture of *analysis* into *folder*.
 
@@ -60,6 +62,8 @@ def save_analysis(
         Write ``trackmate.xml`` and ``trackmate.csv`` too, for Fiji.
     figures : bool
         Write figures for a paper too, as SVG and PDF, into ``figures``.
+    overlay_style : OverlayStyle, optional
+        Size, frame rate and quality of the overlay movie.
 
     Returns
     -------
@@ -87,7 +91,8 @@ def save_analysis(
         if report_page:
             files.append(save_report(analysis, new / "report.html", progress, should_stop).name)
         if overlay_movie:
-            files.append(save_overlay_movie(analysis, new / "overlay.mp4", progress, should_stop).name)
+            style = overlay_style or OverlayStyle()
+            files.append(save_overlay_movie(analysis, new / "overlay.mp4", progress, should_stop, style=style).name)
         if trackmate:
             files += [save_trackmate(analysis, new / f"trackmate.{kind}").name for kind in ("xml", "csv")]
         if figures:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from napari.layers import Labels, Layer, Points, Shapes
+from napari.layers import Labels, Points, Shapes
 from napari.utils.theme import get_theme
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QApplication
@@ -20,20 +21,20 @@ from napari_lptem_diffusion.gui.look import Look
 from napari_lptem_diffusion.gui.mouse import Mouse
 from napari_lptem_diffusion.gui.painting.overlay import Painted, View
 from napari_lptem_diffusion.gui.painting.picture import Picture
-from napari_lptem_diffusion.gui.painting.plates import Theme
+from napari_lptem_diffusion.gui.painting.plates import Theme, time_text
 from napari_lptem_diffusion.gui.preview import Found
+from napari_lptem_diffusion.gui.result_layers import ResultLayers
 from napari_lptem_diffusion.gui.scene import Scene, kept
 from napari_lptem_diffusion.gui.selection import Selection
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image, Tracks
+    from napari.layers import Image
 
     from napari_lptem_diffusion.analysis import Analysis
 
 _OVERLAY = "lptem_diffusion"
 _PLATE_OPACITY = 0.82
-_MOST_DECIMALS = 9
 
 
 class Canvas(QObject):
@@ -79,9 +80,8 @@ class Canvas(QObject):
         self._scene: Scene | None = None
         self._image: Image | None = None
         self._frame_interval_s = frame_interval_s
-        self._result: dict[str, Layer] = {}
-        self._result_image: Image | None = None
-        self._put_away: list[Layer] = []
+        self._result = ResultLayers(viewer, self)
+        self._labels: Callable[[int], NDArray[np.int32]]
         self.previewed: Found | None = None
         self._previewed_image: Image | None = None
         self._painted = Painted(paint=self._paint)
@@ -116,7 +116,7 @@ class Canvas(QObject):
     @property
     def scene(self) -> Scene | None:
         """What the result has to show, or None where the movie in view has none."""
-        return self._scene if self._image is self._result_image else None
+        return self._scene if self._image is self._result.image else None
 
     def show_movie(self, image: Image | None, movies: Sequence[Image]) -> None:
         """Show *image* with its result, fitted to the canvas; hide the other *movies* and what belongs to them."""
@@ -124,10 +124,10 @@ class Canvas(QObject):
         self._image = image
         for movie in movies:
             movie.visible = movie is image and (self.look.movie or self.scene is None)
-        self._show_or_put_away_result()
+        self._result.show_with(self._image)
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
-            layers.share_units(image, movies, self._result.values())
+            layers.share_units(image, movies, self._result.all)
             self._viewer.reset_view(layers=[image])
         self.read_slider()
         self.repaint()
@@ -136,11 +136,11 @@ class Canvas(QObject):
     def set_space(self, image: Image, space: dict[str, Any], with_result: bool) -> None:
         """Give *image* and, if so wanted, the result another `layers.space`."""
         is_other = tuple(image.scale) != space["scale"]
-        for layer in (image, *(self._result.values() if with_result else ())):
+        for layer in (image, *(self._result.all if with_result else ())):
             layer.units = space["units"]
             layer.scale = space["scale"]
             layer.axis_labels = space["axis_labels"]
-        layers.share_units(image, self._viewer.layers, self._result.values())
+        layers.share_units(image, self._viewer.layers, self._result.all)
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
         if is_other:
             self._viewer.reset_view(layers=[image])
@@ -151,21 +151,21 @@ class Canvas(QObject):
 
         The layers of an earlier result of the same movie, as before a correction, get the new data.
         """
-        if image is not self._result_image:
+        if image is not self._result.image:
             self.remove_result()
         self._scene = Scene.of(analysis)
-        self._result_image = image
-        self._show_masks(image, analysis)
+        self._result.image = image
+        self._labels = analysis.labels
         self._show_tracks()
-        self._show_or_put_away_result()
+        self._show_masks()
+        self._result.show_with(self._image)
         self.tool.give_up()
         self.repaint()
 
     def remove_result(self) -> None:
         """Take the layers of the result away."""
         self.tool.give_up()
-        self._remove(list(self._result.values()))
-        self._result, self._result_image, self._put_away = {}, None, []
+        self._result.remove()
         self._scene = None
         self.repaint()
 
@@ -178,7 +178,10 @@ class Canvas(QObject):
             self._show_tracks()
         elif (look.quantity, look.others_pale) != (before.quantity, before.others_pale):
             self._colour_tracks()
-        self._show_tails(not self._tracked().empty)
+        self._result.show_tails(look)
+        if look.masks != before.masks:
+            self._show_masks()
+            self._result.switch_masks(look.masks)
         self.repaint()
 
     def colour_by(self, quantity: str) -> None:
@@ -188,7 +191,7 @@ class Canvas(QObject):
     def centre(self) -> None:
         """Pan to the main particle in the frame in view; show its nearest frame if it is not seen there."""
         particle, scene = self._selection.particle, self.scene
-        if particle is None or scene is None or self._result_image is None:
+        if particle is None or scene is None or self._result.image is None:
             return
         track = scene.of_particle(particle)
         if track.empty:
@@ -196,7 +199,7 @@ class Canvas(QObject):
         nearest = int((track["frame"] - self._selection.frame).abs().argmin())
         frame, y, x = track[["frame", "y", "x"]].iloc[nearest]
         self._selection.show_frame(int(frame))
-        self._viewer.scene.camera.center = self._result_image.data_to_world((frame, y, x))[-2:]
+        self._viewer.scene.camera.center = self._result.image.data_to_world((frame, y, x))[-2:]
 
     def show_preview(self, image: Image, found: Found) -> None:
         """Outline the rods of one frame over *image*; other frames stay empty."""
@@ -265,13 +268,7 @@ class Canvas(QObject):
         return f"This movie ends at frame {last}." if self._selection.frame > last else ""
 
     def _time(self) -> str:
-        """What the corner of the canvas says of the frame in view."""
-        frame = f"frame {self._selection.frame}"
-        interval_s = self._frame_interval_s()
-        if interval_s is None:
-            return frame
-        decimals = int(np.clip(1 - np.floor(np.log10(interval_s)), 0, _MOST_DECIMALS))
-        return f"t = {self._selection.frame * interval_s:.{decimals}f} s · {frame}"
+        return time_text(self._selection.frame, self._frame_interval_s())
 
     def _theme(self) -> Theme:
         theme = get_theme(self._viewer.theme)
@@ -285,72 +282,28 @@ class Canvas(QObject):
             return frozenset(self._selection.particles)
         return self._selection.shown if self.look.only_filtered else None
 
-    def _add(self, image: Image, data: Any, options: dict[str, Any], kind: str) -> Layer:
-        """Add a layer in the space of *image*; the active layer stays the same."""
-        active = self._viewer.layers.selection.active
-        space = {name: getattr(image, name) for name in ("scale", "translate", "units", "axis_labels")}
-        layer = self._viewer.add_layer(Layer.create(data, {**options, **space}, kind))
-        self._viewer.layers.selection.active = active
-        return layer
-
-    def _remove(self, unwanted: list[Layer]) -> None:
-        for layer in unwanted:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-
     def _tracked(self) -> pd.DataFrame:
         """The rods whose tracks are seen."""
         return pd.DataFrame() if self._scene is None else kept(self._scene.rods, self._wanted())
 
-    def _show_masks(self, image: Image, analysis: Analysis) -> None:
-        layer = self._result.get("masks")
-        if layer is not None:
-            layer.data.compute_by(analysis.labels)
-            layer.refresh()
-        elif not analysis.tracks.empty and self._scene is not None and self._scene.has_sizes:
-            masks, options, kind = layers.masks_layer(analysis)
-            self._result["masks"] = self._add(image, masks, options, kind)
-            self._result["masks"].editable = False
+    def _foremost(self) -> tuple[int, ...]:
+        """The particles beside which others are paler; none if empty."""
+        return self._selection.particles if self.look.others_pale else ()
 
     def _show_tracks(self) -> None:
-        """Give the tracks that are to be seen to their layer, which can be hidden but not empty."""
-        rods = self._tracked()
-        tracks: Tracks | None = self._result.get("tracks")
-        if tracks is None:
-            if rods.empty or self._result_image is None:
-                return
-            data, options, kind = layers.tracks_layer(rods[:1], self.look.tail_frames)  # new layers take all data twice
-            tracks = self._result["tracks"] = self._add(self._result_image, data, options, kind)
-        if not rods.empty and not np.array_equal(tracks.data, layers.track_vertices(rods)):
-            tracks.data = layers.track_vertices(rods)
-        self._show_tails(not rods.empty)
-        self._colour_tracks()
-
-    def _show_tails(self, there_are_some: bool) -> None:
-        if "tracks" in self._result:
-            self._result["tracks"].tail_length = max(self.look.tail_frames, 1)
-            self._result["tracks"].display_tail = there_are_some and self.look.tail_frames > 0
+        self._result.show_tracks(self._tracked(), self.look, self._foremost())
 
     def _colour_tracks(self) -> None:
-        rods = self._tracked()
-        if "tracks" in self._result and not rods.empty:
-            foremost = self._selection.particles if self.look.others_pale else ()
-            self._result["tracks"].track_colors = layers.tracks_rgba(rods, self.look.quantity, foremost)
+        self._result.colour_tracks(self.look, self._foremost())
 
-    def _show_or_put_away_result(self) -> None:
-        """Hide the result while another movie is shown; layers that the user hid stay hidden."""
-        if self._image is self._result_image:
-            for layer in self._put_away:
-                layer.visible = True
-            self._put_away = []
-        elif not self._put_away:
-            self._put_away = [layer for layer in self._result.values() if layer.visible]
-            for layer in self._put_away:
-                layer.visible = False
+    def _show_masks(self) -> None:
+        if self._scene is not None:
+            has_masks = self._scene.has_sizes and not self._scene.rods.empty
+            self._result.show_masks(self._labels, self.look.masks and has_masks)
 
     def _on_active_layer(self) -> None:
         active = self._viewer.layers.selection.active
-        is_ours = active in self._result.values()
+        is_ours = active in self._result.all
         self.keys_changed.emit(is_ours or not isinstance(active, Labels | Points | Shapes))
 
     def _on_selection(self) -> None:

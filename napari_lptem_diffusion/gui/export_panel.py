@@ -7,17 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction, QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QMenu, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import check_output_folder, save_analysis, save_overlay_movie, save_report
+from napari_lptem_diffusion.export.folder import size_text
 from napari_lptem_diffusion.export.publication import save_figures
 from napari_lptem_diffusion.export.recipe import python_recipe
 from napari_lptem_diffusion.export.trackmate import save_trackmate
 from napari_lptem_diffusion.gui.messages import ask, written
+from napari_lptem_diffusion.gui.movie_dialog import MovieDialog
 from napari_lptem_diffusion.gui.result import Result
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.gui.sessions import Sessions
     from napari_lptem_diffusion.particles.track_files.columns import ColumnMap
 
-_COLUMNS = 3
+_SPACING_PX = 5
 
 
 class ExportPanel(QWidget):
@@ -44,6 +47,7 @@ class ExportPanel(QWidget):
         self._sessions = sessions
         self._folder: Path | None = None
         self._columns: ColumnMap | None = None
+        self._movie_style = OverlayStyle()
         self.tables_action = self._action(
             "Tables …",
             "One CSV per particle, a summary, settings and provenance, in a new folder that opens as a session.",
@@ -147,8 +151,22 @@ class ExportPanel(QWidget):
         if folder:
             self.export_figures(Path(folder), particles)
 
+    def export_movie(self, path: Path, style: OverlayStyle) -> None:
+        """Want the overlay movie at *path*, in place of what is there."""
+        self._movie_style = style
+        work = partial(save_overlay_movie, self.analysis, path, overwrite=True, style=style)
+        self.work_wanted.emit(work, "Drawing the overlay movie", _written_with_size)
+
     def _movie(self) -> None:
-        self._save_file("Save the overlay movie", "overlay.mp4", "Movies (*.mp4 *.gif)", save_overlay_movie)
+        dialog = MovieDialog(self, self.analysis.movie, self._movie_style)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: self._save_movie(dialog.style_wanted))
+        dialog.open()
+
+    def _save_movie(self, style: OverlayStyle) -> None:
+        path = self._ask_file("Save the overlay movie", "overlay.mp4", "Movies (*.mp4 *.gif)")
+        if path is not None:
+            self.export_movie(path, style)
 
     def _report(self) -> None:
         self._save_file("Save the report", "report.html", "Pages (*.html)", save_report)
@@ -164,12 +182,18 @@ class ExportPanel(QWidget):
         self.told.emit("The script is on the clipboard.")
 
     def _save_file(self, title: str, ending: str, kinds: str, save: Any) -> None:
+        path = self._ask_file(title, ending, kinds)
+        if path is not None:
+            work = partial(save, self.analysis, path, overwrite=True)
+            self.work_wanted.emit(work, title.replace("Save", "Saving"), _written_with_size)
+
+    def _ask_file(self, title: str, ending: str, kinds: str) -> Path | None:
         proposed = self._home() / f"{self.analysis.movie.name}_{ending}"
         path, _ = QFileDialog.getSaveFileName(self, title, str(proposed), kinds)  # asks before it replaces
-        if path:
-            self._folder = Path(path).parent
-            work = partial(save, self.analysis, Path(path), overwrite=True)
-            self.work_wanted.emit(work, title.replace("Save", "Saving"), written)
+        if not path:
+            return None
+        self._folder = Path(path).parent
+        return Path(path)
 
     def _home(self) -> Path:
         movie = self.analysis.movie
@@ -183,29 +207,40 @@ class ExportPanel(QWidget):
 
     def _lay_out(self) -> None:
         figures = _menu_button("Figures", "Figures for a paper, as SVG and PDF.", self.figures_actions)
-        trackmate = _menu_button("TrackMate", "Tracks and quantities for TrackMate (Fiji).", self.trackmate_actions)
-        self._drawn += [figures, trackmate]
-        buttons = [
-            button_of(self._sessions.save_action, "Save session"),
-            button_of(self._sessions.save_as_action),
-            button_of(self._sessions.open_action, "Open …"),
-            button_of(self.tables_action),
-            button_of(self.report_action),
-            button_of(self.movie_action),
-            figures,
-            trackmate,
-            button_of(self.copy_action),
-        ]
-        layout = QGridLayout(self)
+        more = _menu_button("More", "TrackMate (Fiji), and a script.", [*self.trackmate_actions, self.copy_action])
+        self._drawn.append(figures)
+        rows = (
+            (
+                button_of(self._sessions.save_action, "Save session"),
+                button_of(self._sessions.save_as_action),
+                button_of(self._sessions.open_action, "Open …"),
+            ),
+            (
+                button_of(self.tables_action),
+                button_of(self.report_action),
+                button_of(self.movie_action),
+                figures,
+                more,
+            ),
+        )
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        for place, button in enumerate(buttons):
-            layout.addWidget(button, *divmod(place, _COLUMNS))
-            layout.setColumnStretch(place % _COLUMNS, 1)
+        layout.setSpacing(_SPACING_PX)
+        for buttons in rows:
+            row = QHBoxLayout()
+            row.setSpacing(_SPACING_PX)
+            for button in buttons:
+                row.addWidget(button, stretch=1)
+            layout.addLayout(row)
+
+
+def _written_with_size(path: Path) -> str:
+    return f"{written(path)} {size_text(path)}."
 
 
 def _menu_button(text: str, tooltip: str, actions: list[QAction]) -> QPushButton:
     button = QPushButton(text)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     button.setToolTip(tooltip)
     menu = QMenu(button)
     menu.addActions(actions)

@@ -22,7 +22,6 @@ from napari_lptem_diffusion.movie import Movie
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.movie import Calibration
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -112,13 +111,20 @@ def movie_layer(movie: Movie) -> LayerData:
     return movie, options, "image"
 
 
-def masks_layer(analysis: Analysis) -> LayerData:
-    """Return the pixels of each rod, hidden at first; its label is particle + 1, its colour `colours.particle_rgb`."""
+def masks_layer(shape: tuple[int, int, int], labels: Callable[[int], NDArray[np.int32]]) -> LayerData:
+    """Return the pixels of each rod; its label is particle + 1, its colour `colours.particle_rgb`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (frames, y, x).
+    labels : callable
+        As `Analysis.labels`.
+    """
     from napari.utils.colormaps import CyclicLabelColormap
 
-    masks = LazyLabels((len(analysis.movie), *analysis.movie.shape[1:]), analysis.labels)
     cycle = np.vstack([np.zeros(4), np.c_[PARTICLE_RGB, np.ones(len(PARTICLE_RGB))]])
-    return masks, {"name": MASKS, "visible": False, "colormap": CyclicLabelColormap(colors=cycle)}, "labels"
+    return LazyLabels(shape, labels), {"name": MASKS, "colormap": CyclicLabelColormap(colors=cycle)}, "labels"
 
 
 def tracks_layer(rods: pd.DataFrame, tail_frames: int) -> LayerData:

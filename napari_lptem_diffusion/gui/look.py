@@ -30,6 +30,8 @@ class Look:
         Whether other rods are left out.
     others_pale : bool
         Whether rods and tracks beside the selected ones are paler.
+    masks : bool
+        Whether the pixels of rods are filled.
     movie, outlines, axes, numbers, changes, loose, legend : bool
         Whether each is seen; *changes* are the change points in the tails, *loose* the rods in no track.
     """
@@ -41,6 +43,7 @@ class Look:
     others_pale: bool = False
     movie: bool = True
     outlines: bool = True
+    masks: bool = False
     axes: bool = False
     numbers: bool = True
     changes: bool = True

@@ -27,6 +27,7 @@ _SHORT_TITLES = {"mixing_ratio": "Mixing ratio", "alpha_fbm": "α FBM", "alpha_c
 # Field of Look, text, tooltip, key.
 _TOGGLES = (
     ("outlines", "Outlines", "Outline each rod in the colour of its value.", ""),
+    ("masks", "Masks", "Fill the pixels of each rod; as a layer of labels, which napari can save.", ""),
     ("axes", "Axes", "Draw the long axis of each rod.", ""),
     ("numbers", "Numbers", "Write number and value beside each rod, as far as there is room.", "N"),
     ("changes", "Changes", "Mark by diamonds where the motion of a rod has changed, as long as its tail is seen.", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.messages import SECONDARY
 
@@ -63,3 +63,13 @@ class Section(QWidget):
         """Say in a few words how far the step is."""
         self._state.setText(text)
         self._state.setToolTip(text)
+
+
+def scrolled(sections: QWidget) -> QScrollArea:
+    """Return *sections* in an area that scrolls up and down."""
+    area = QScrollArea()
+    area.setWidget(sections)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMainWindow, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.analysis import Analysis, analyze
 from napari_lptem_diffusion.gui import autosave
@@ -30,7 +30,7 @@ from napari_lptem_diffusion.gui.presets import PresetsMenu
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.results_dock import ResultsDock
 from napari_lptem_diffusion.gui.run_panel import OnDone, RunPanel
-from napari_lptem_diffusion.gui.section import Section
+from napari_lptem_diffusion.gui.section import Section, scrolled
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
@@ -91,7 +91,7 @@ class LptemDiffusionWidget(QWidget):
             self.selection,
             self.sessions,
             self.presets_menu,
-            self.show_analysis,
+            self._show_new,
             self.may_start,
         )
         self._lay_out()
@@ -123,7 +123,7 @@ class LptemDiffusionWidget(QWidget):
         if movie is None or image is None or not self.sessions.may_replace_result():
             return
         work = partial(analyze, movie, self.settings)
-        self.start(work, f"Analysing {movie.name}", partial(self._show_run, image))
+        self.start(work, f"Analysing {movie.name}", partial(self._show_new, image))
         self.live_preview.stop()
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
@@ -167,8 +167,8 @@ class LptemDiffusionWidget(QWidget):
         self.live_preview.request()
         return in_words(analysis)
 
-    def _show_run(self, image: Image, analysis: Analysis) -> str:
-        """Show a new analysis; at its end where the first frame is in view, in which no track has begun to be seen."""
+    def _show_new(self, image: Image, analysis: Analysis) -> str:
+        """Show what was just made or opened; at its end where the first frame is in view, in which no track is seen."""
         if self.selection.frame == 0 and image is self.movie_panel.image and not analysis.tracks.empty:
             self.selection.show_frame(len(analysis.movie) - 1)
         return self.show_analysis(image, analysis)
@@ -285,7 +285,8 @@ class LptemDiffusionWidget(QWidget):
 
     def _on_result(self, analysis: Analysis | None) -> None:
         """Show another result, or take the one away whose movie is gone."""
-        self.result_part.setVisible(analysis is not None)
+        for part in (self.result_part, self.export_section):
+            part.setVisible(analysis is not None)
         self.top_bar.results_button.setEnabled(analysis is not None and not analysis.motion.particles.empty)
         image = self.result.image
         self.export_section.set_state("" if image is None else image.name)
@@ -372,21 +373,18 @@ class LptemDiffusionWidget(QWidget):
         self.export_section = Section("Save and export", "What goes out of here.", self.export_panel)
         self.look_section = Section("Look", "What is seen of the result on the canvas.", self.look_panel)
         self.correct_section = Section("Correct", "Put right what was found or followed wrongly.", self.correct_panel)
-        self.result_part = column(self.look_section, self.correct_section, self.export_section)
-        self.result_part.hide()
+        self.result_part = column(self.look_section, self.correct_section)
+        for part in (self.result_part, self.export_section):
+            part.hide()
         sections = column(self.steps, self.result_part)
         sections.layout().addStretch(1)
         sections.layout().setContentsMargins(0, 0, 6, 0)  # room beside the scroll bar
-        scroll = QScrollArea()
-        scroll.setWidget(sections)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 6)
         layout.addWidget(self.top_bar)
         layout.addWidget(self.sessions.recovery)
-        layout.addWidget(scroll, stretch=1)
+        layout.addWidget(scrolled(sections), stretch=1)
+        layout.addWidget(self.export_section)  # not scrolled: always seen to be there
         layout.addWidget(self.run_panel)
 
 

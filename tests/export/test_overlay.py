@@ -13,6 +13,7 @@ from napari_lptem_diffusion.export.overlay import OverlayCanvas
 from napari_lptem_diffusion.export.palette import MIXING_RATIO, NO_VALUE_RGB, oklab
 from napari_lptem_diffusion.export.tables import rods_with_motion
 from napari_lptem_diffusion.movie import Movie
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 from napari_lptem_diffusion.particles import rod_outlines
 from napari_lptem_diffusion.progress import Stopped
 from tests.analysis_factory import FRAMES, GAP_FRAMES, GAP_PARTICLE, SHAPE_YX, empty_analysis, make_analysis
@@ -31,7 +32,7 @@ def colour_along_outline(picture, rod):
 
 
 def test_outlines_lie_on_the_rods_in_the_colour_of_their_mixing_ratio(analysis):
-    canvas = OverlayCanvas(analysis)
+    canvas = OverlayCanvas(analysis, OverlayStyle())
     rods = rods_with_motion(analysis)
     for frame, particle in ((10, 0), (10, 1), (50, 1), (10, 2)):
         rod = rods[(rods["frame"] == frame) & (rods["particle"] == particle)]
@@ -41,7 +42,7 @@ def test_outlines_lie_on_the_rods_in_the_colour_of_their_mixing_ratio(analysis):
 
 
 def test_a_small_movie_is_enlarged_by_a_whole_number_with_the_legend_below(analysis):
-    picture = OverlayCanvas(analysis).draw(0)
+    picture = OverlayCanvas(analysis, OverlayStyle()).draw(0)
     assert picture.dtype == np.uint8
     assert picture.shape == (ZOOM * SHAPE_YX[0] + STRIP_PX, ZOOM * SHAPE_YX[1], 3)
     top_left = picture[: 10 * ZOOM : ZOOM, : 10 * ZOOM : ZOOM, 0]
@@ -52,7 +53,7 @@ def test_a_small_movie_is_enlarged_by_a_whole_number_with_the_legend_below(analy
 
 
 def test_drawing_a_frame_again_gives_the_same_picture(analysis):
-    canvas = OverlayCanvas(analysis)
+    canvas = OverlayCanvas(analysis, OverlayStyle())
     first = canvas.draw(30)
     canvas.draw(45)
     np.testing.assert_array_equal(canvas.draw(30), first)
@@ -61,7 +62,7 @@ def test_drawing_a_frame_again_gives_the_same_picture(analysis):
 @pytest.mark.parametrize("shape_yx", [(64, 64), (333, 517), (1024, 1024), (2050, 1031), (256, 4096)])
 def test_every_size_of_movie_gives_even_sides_of_legible_size(analysis, shape_yx):
     movie = Movie.from_array(np.zeros((2, *shape_yx), np.uint16), "size.tif")
-    height, width, _ = OverlayCanvas(replace(analysis, movie=movie)).draw(0).shape
+    height, width, _ = OverlayCanvas(replace(analysis, movie=movie), OverlayStyle()).draw(0).shape
     assert height % 2 == 0
     assert width % 2 == 0
     assert height <= 1200 + STRIP_PX
@@ -73,7 +74,7 @@ def test_frames_without_rods_and_without_finite_pixels_are_drawn(analysis):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         movie = Movie.from_array(frames, "nan.tif")
-        picture = OverlayCanvas(replace(empty_analysis(), movie=movie)).draw(1)
+        picture = OverlayCanvas(replace(empty_analysis(), movie=movie), OverlayStyle()).draw(1)
     assert picture[: ZOOM * 100].max() == 0
 
 
@@ -86,13 +87,38 @@ def test_movie_has_every_frame(analysis, tmp_path):
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(pictures) == 4
-    drawn = OverlayCanvas(few_frames(analysis)).draw(2)
+    drawn = OverlayCanvas(few_frames(analysis), OverlayStyle()).draw(2)
     assert np.abs(pictures[2].astype(int) - drawn).mean() < 12
     rods = rods_with_motion(analysis)
     rod = rods[(rods["frame"] == 2) & (rods["particle"] == 0)]
     before, after = colour_along_outline(drawn, rod), colour_along_outline(pictures[2], rod)
     assert np.linalg.norm(after - before) < 0.35 * np.linalg.norm(before), "the coding smears the colours"
     assert seen == [(frame, 4, "draw overlay") for frame in range(4)]
+
+
+def test_size_rate_and_quality_are_those_asked_for(analysis, tmp_path):
+    av = pytest.importorskip("av")
+    sizes = []
+    for quality in ("low", "medium", "high"):
+        path = tmp_path / f"{quality}.mp4"
+        save_overlay_movie(few_frames(analysis), path, style=OverlayStyle(620, 30, quality))
+        sizes.append(path.stat().st_size)
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            assert (stream.width, float(stream.average_rate), stream.frames) == (620, 30, 4)
+    assert 1.3 * sizes[0] < sizes[1] < sizes[2] / 1.3
+    path = save_overlay_movie(few_frames(analysis), tmp_path / "fast.gif", style=OverlayStyle(620, 25))
+    with Image.open(path) as gif:
+        assert (gif.width, gif.info["duration"]) == (620, 40)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [((100,), "100 px; 480 to 3840"), ((None, 500), "500 frames per second"), ((None, 15, "best"), "'best'; low")],
+)
+def test_a_style_that_cannot_be_is_refused(asked, found):
+    with pytest.raises(InputError, match=found):
+        OverlayStyle(*asked)
 
 
 def test_without_av_an_mp4_becomes_a_gif_with_a_warning(analysis, tmp_path, monkeypatch):
@@ -112,7 +138,7 @@ def test_a_long_gif_leaves_out_frames_evenly(tmp_path, monkeypatch):
         drawn.append(frame)
         return np.full((4, 4, 3), 20 * frame, np.uint8)
 
-    video.write_video(draw, 8, tmp_path / "o.gif")
+    video.write_video(draw, 8, tmp_path / "o.gif", False, OverlayStyle())
     assert drawn == [0, 3, 6]
 
 
@@ -149,10 +175,10 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(analysis, tmp_
 
 def test_it_can_be_drawn_in_another_thread(analysis):
     drawn = []
-    thread = threading.Thread(target=lambda: drawn.append(OverlayCanvas(analysis).draw(5)))
+    thread = threading.Thread(target=lambda: drawn.append(OverlayCanvas(analysis, OverlayStyle()).draw(5)))
     thread.start()
     thread.join()
-    np.testing.assert_array_equal(drawn[0], OverlayCanvas(analysis).draw(5))
+    np.testing.assert_array_equal(drawn[0], OverlayCanvas(analysis, OverlayStyle()).draw(5))
 
 
 def test_track_pieces_join_only_frames_of_the_same_particle_and_grey_out_gaps(analysis):
@@ -180,7 +206,7 @@ def test_what_is_uncertain_is_grey_however_much_overlaps(analysis, frame):
     sure, unsure = (resting_rod_with_interval(analysis, low, high) for low, high in ((0.9, 1.0), (0.0, 1.0)))
     colourful = []
     for each in (sure, unsure):
-        picture = oklab(OverlayCanvas(each).draw(frame)[: ZOOM * SHAPE_YX[0]] / 255)
+        picture = oklab(OverlayCanvas(each, OverlayStyle()).draw(frame)[: ZOOM * SHAPE_YX[0]] / 255)
         colourful.append(np.linalg.norm(picture[..., 1:], axis=-1).max())
     assert colourful[0] > 0.08
     assert colourful[1] < 0.01
@@ -221,5 +247,5 @@ def test_uneven_illumination_is_evened_and_rods_stay():
 
 
 def test_an_uncalibrated_movie_shows_frames_and_no_seconds():
-    canvas = OverlayCanvas(make_analysis(pixel_size_nm=None, frame_interval_s=None))
-    assert canvas._stamp_text(3) == "frame 4 of 60"
+    canvas = OverlayCanvas(make_analysis(pixel_size_nm=None, frame_interval_s=None), OverlayStyle())
+    assert canvas._stamp_text(3) == "frame 3", "counted from 0, as on the canvas and in the tables"

@@ -34,7 +34,7 @@ def test_only_frames_in_view_are_computed():
 
 
 def test_masks_are_the_label_images_of_the_analysis():
-    data, options, _ = layers.masks_layer(ANALYSIS)
+    data, options, _ = layers.masks_layer(ANALYSIS.movie.shape, ANALYSIS.labels)
     layer = Labels(data, **options)
     assert np.array_equal(layer.data[30], ANALYSIS.labels(30))
     assert set(np.unique(layer.data[45])) == {0, 1, 2, 3, 4, 5}

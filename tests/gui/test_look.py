@@ -5,6 +5,7 @@ import pytest
 from napari.layers import Layer
 from qtpy.QtWidgets import QCheckBox
 
+from napari_lptem_diffusion.gui import result_layers
 from napari_lptem_diffusion.gui.canvas import Canvas
 from napari_lptem_diffusion.gui.layers import movie_layer
 from napari_lptem_diffusion.gui.look import Look
@@ -124,3 +125,23 @@ def test_tracks_of_another_tool_are_shown_without_sizes(viewer, tmp_path):
     assert {layer.name for layer in viewer.layers} == {"tracks.csv", "tracks"}
     assert viewer.screenshot(canvas_only=True, flash=False).any()
     canvas.disconnect()
+
+
+def test_very_many_tracks_are_left_to_napari_piece_by_piece(viewer, qtbot, monkeypatch):
+    monkeypatch.setattr(result_layers, "_MANY_VERTICES", 10)
+    analysis = make_analysis()
+    image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
+    selection = Selection()
+    canvas = Canvas(viewer, selection)
+    canvas.show_movie(image, [image])
+    canvas.show_result(image, analysis)
+    assert list(viewer.layers) == [image]
+    selection.select(2)
+    canvas.set_look(Look(others_pale=True, tail_frames=7))
+    qtbot.waitUntil(lambda: "tracks" in viewer.layers and len(viewer.layers["tracks"].data) == len(analysis.tracks))
+    assert opaque(viewer) == {2}
+    assert viewer.layers["tracks"].tail_length == 7
+    canvas.show_result(image, make_analysis(seed=1))
+    canvas.remove_result()
+    qtbot.wait(50)
+    assert list(viewer.layers) == [image]

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 from qtpy.QtCore import QEvent, Qt, QThreadPool
-from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton
+from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QScrollArea
 
 from napari_lptem_diffusion.analysis import analyze
 from napari_lptem_diffusion.gui.import_tracks import TrackImport
+from napari_lptem_diffusion.gui.movie_dialog import MovieDialog
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
+from napari_lptem_diffusion.overlay_style import OverlayStyle
 from tests.analysis_factory import empty_analysis, make_analysis
 from tests.gui.driving import RUN_TIMEOUT_MS, drop, layer_names, open_movie_in
 
@@ -31,7 +33,7 @@ def test_from_a_drop_to_exported_tables(widget, tiff, tmp_path, qtbot):
     drop(widget, tiff)
     qtbot.waitUntil(lambda: widget.movie_panel.movie is not None, timeout=RUN_TIMEOUT_MS)
     run_to_its_end(widget, qtbot)
-    assert {"rods", "rod masks", "tracks"} <= layer_names(widget)
+    assert layer_names(widget) == {"rods", "tracks"}
     assert {str(unit) for layer in widget._viewer.layers for unit in layer.units[1:]} == {"nanometer"}
     with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         widget.export_panel.export_tables(tmp_path)
@@ -232,3 +234,27 @@ def test_views_that_were_closed_come_back(shown, viewer):
     viewer.window.dock_widgets["LPTEM results"].parent().close()
     shown.top_bar.results_button.click()
     assert shown.results_dock.is_shown
+
+
+def test_the_overlay_movie_is_as_its_dialog_says(shown, tmp_path, qtbot, monkeypatch):
+    path = tmp_path / "overlay.gif"
+    monkeypatch.setattr("qtpy.QtWidgets.QFileDialog.getSaveFileName", lambda *_: (str(path), ""))
+    shown.export_panel.movie_action.trigger()
+    (dialog,) = shown.findChildren(MovieDialog)
+    assert dialog.style_wanted == OverlayStyle()
+    dialog.width_box.setValue(480)
+    dialog.rate_box.setValue(20)
+    assert dialog.outcome.startswith("480 × ")
+    assert "3 s,\n4 times slower than" in dialog.outcome  # 60 frames, of 0.0125 s each
+    with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        dialog.accept_button.click()
+    with Image.open(path) as gif:
+        assert (gif.width, gif.info["duration"]) == (480, 50)
+    assert "MB." in shown.run_panel.text
+
+
+def test_what_goes_out_is_seen_without_scrolling(shown):
+    shown.resize(380, 620)
+    assert not shown.findChild(QScrollArea).isAncestorOf(shown.export_panel)
+    for button in shown.export_panel.findChildren(QPushButton):
+        assert button.width() >= button.fontMetrics().horizontalAdvance(button.text())

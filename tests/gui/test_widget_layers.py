@@ -75,7 +75,9 @@ def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
 
 
 def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
-    viewer.layers["rod masks"].visible = True
+    masks = shown.look_panel.toggles["masks"]
+    masks.trigger()
+    assert [layer.name for layer in viewer.layers] == ["rods.tif", "rod masks", "tracks"]
     first = viewer.layers["rods.tif"]
     second = shown.show_movie(Movie.from_array(frames, name="second"))
     assert seen(viewer) == {"second"}
@@ -89,7 +91,14 @@ def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
     assert seen(viewer) == {"rods.tif"}
     assert shown.export_section.state == "second"
     viewer.layers.selection.active = second
-    assert seen(viewer) == {"second", "tracks"}  # masks are hidden at first
+    assert seen(viewer) == {"second"} | OVERLAYS
+    masks.trigger()
+    assert seen(viewer) == {"second", "tracks"}
+    viewer.layers.selection.active = first
+    masks.trigger()
+    assert seen(viewer) == {"rods.tif"}
+    viewer.layers.selection.active = second
+    assert seen(viewer) == {"second"} | OVERLAYS
 
 
 def test_a_result_goes_with_its_movie(shown, viewer, qtbot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, Qt
@@ -15,6 +16,7 @@ _BAR_PX = (150.0, 10.0)
 _FADES = "the greyer, the less certain"
 _FADE_STEPS = 5
 _STOPS = 25
+_MOST_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class Theme:
     ink: QColor
     plate: QColor
     font: QFont
+
+
+def time_text(frame: int, frame_interval_s: float | None) -> str:
+    """Return what the corner of the canvas says of the frame in view."""
+    if frame_interval_s is None:
+        return f"frame {frame}"
+    decimals = min(max(0, 1 - math.floor(math.log10(frame_interval_s))), _MOST_DECIMALS)
+    return f"t = {frame * frame_interval_s:.{decimals}f} s · frame {frame}"
 
 
 def paint_time(painter: QPainter, text: str, theme: Theme) -> QRectF:
