@@ -10,6 +10,7 @@ import pandas as pd
 
 from napari_lptem_diffusion.export.units import with_units
 from napari_lptem_diffusion.particles.correcting.drift import DRIFT_COLUMNS
+from napari_lptem_diffusion.particles.edge import frames_at_edge
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -31,8 +32,11 @@ def particle_tables(analysis: Analysis) -> Iterator[tuple[int, pd.DataFrame]]:
 
 
 def summary_table(analysis: Analysis) -> pd.DataFrame:
-    """Return one row per particle: its whole track."""
-    return with_units(analysis.motion.particles, analysis.movie.calibration)
+    """Return one row per particle: its whole track, and how often the edge of the frame cuts it if that is known."""
+    particles = analysis.motion.particles
+    if "visible" in analysis.tracks:
+        particles = particles.assign(frames_at_edge=particles["particle"].map(frames_at_edge(analysis.tracks)))
+    return with_units(particles, analysis.movie.calibration)
 
 
 def msd_table(analysis: Analysis) -> pd.DataFrame:

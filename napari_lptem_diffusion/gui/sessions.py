@@ -146,8 +146,8 @@ class Sessions(QObject):
                 self._missing = found, path, on_opened
                 return found
             on_opened(found)
-            corrections = len(found.corrections)
-            return f"Session of {found.movie.name} with {counted(corrections, 'correction')}."
+            corrected = f", {counted(len(found.corrections), 'correction')}" if found.corrections else ""
+            return f"Session of {found.movie.name}: {counted(len(found.motion.particles), 'rod')}{corrected}."
 
         self.work_wanted.emit(work, f"Opening {path.name}", on_done)
 
@@ -249,7 +249,8 @@ class RecoveryLine(QWidget):
         self.reopen_button = QPushButton("Reopen")
         self.reopen_button.setToolTip("Open what was kept when its movie was removed, or the last window closed.")
         self.discard_button = QPushButton("Discard")
-        self.discard_button.setToolTip("Delete what was kept.")
+        self.discard_button.setToolTip("Delete what was kept, after a question.")
+        self.discard_button.setFlat(True)
         self.reopen_button.clicked.connect(lambda: self.reopen_wanted.emit(self.offers[-1]))
         self.discard_button.clicked.connect(self._discard)
         layout = QHBoxLayout(self)
@@ -281,8 +282,9 @@ class RecoveryLine(QWidget):
             offer.leave()
 
     def _discard(self) -> None:
-        self.offers.pop().forget()
-        self._show_last()
+        if ask(self, f"{self.offers[-1].text} Delete it for good?", "Delete"):
+            self.offers.pop().forget()
+            self._show_last()
 
     def _show_last(self) -> None:
         self._text.setText(self.offers[-1].text if self.offers else "")

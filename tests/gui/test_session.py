@@ -223,7 +223,7 @@ def test_only_the_file_that_was_named_is_replaced(
         assert (tmp_path / there).read_text() == "before"
 
 
-def test_discarding_deletes_what_was_left(window, analysis, autosave_home, qtbot):
+def test_discarding_deletes_what_was_left_once_it_is_confirmed(window, analysis, autosave_home, monkeypatch, qtbot):
     autosave = Autosave(window, autosave_home)
     autosave.keep(analysis)
     keep_now(autosave, qtbot)
@@ -231,6 +231,12 @@ def test_discarding_deletes_what_was_left(window, analysis, autosave_home, qtbot
     sessions = Sessions(Result(window), autosave_home, window)
     qtbot.waitUntil(lambda: not sessions.recovery.isHidden())
     assert "rods" in sessions.recovery._text.text()
+    asked = answer_with(monkeypatch, False)
+    sessions.recovery.discard_button.click()
+    assert "rods" in asked[0]
+    assert "Delete" in asked[0]
+    assert not sessions.recovery.isHidden()
+    answer_with(monkeypatch, True)
     sessions.recovery.discard_button.click()
     assert sessions.recovery.isHidden()
     assert list(autosave_home.iterdir()) == []

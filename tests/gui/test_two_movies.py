@@ -62,7 +62,7 @@ def test_a_second_movie_says_whose_the_result_is_and_where_it_ends(widget, viewe
     monkeypatch.setattr("napari._vispy.canvas.show_warning", warned.append)
     analysis = make_analysis()
     first = widget.show_movie(analysis.movie)
-    widget._show_run(first, analysis)
+    widget._show_new(first, analysis)
     assert widget.selection.frame == len(analysis.movie) - 1, "where tracks have tails"
     assert not widget.steps.movie_section.is_unfolded
     assert widget.correct_panel.action("split").isEnabled() or widget.correct_panel.action("delete").isEnabled()
