@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.movie.digital_micrograph import open_digital_micrograph
 from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, images_in, open_folder
 from napari_lptem_diffusion.movie.frames import Recording
 from napari_lptem_diffusion.movie.movie import Movie
@@ -27,13 +28,14 @@ class _Format:
 FORMATS = (
     _Format("TIFF stacks", (".tif", ".tiff", ".btf"), open_tiff),
     _Format("NumPy arrays", (".npy",), open_npy),
+    _Format("DigitalMicrograph stacks", (".dm3", ".dm4"), open_digital_micrograph),
 )
 MOVIE_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
 """Endings of the movie files that are read, in lower case."""
 
 
 def open_movie(path: str | Path, pixel_size_nm: float | None = None, frame_interval_s: float | None = None) -> Movie:
-    """Open a movie: a TIFF or NumPy file, or a folder of JPEG, PNG or TIFF frames; see docs/formats.md.
+    """Open a movie: a file of one of the FORMATS, or a folder of JPEG, PNG or TIFF frames; see docs/formats.md.
 
     Only headers are read. The calibration is what the file states, unless the user says otherwise here.
 

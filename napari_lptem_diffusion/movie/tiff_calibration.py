@@ -10,13 +10,12 @@ from xml.etree import ElementTree
 import numpy as np
 from tifffile import TiffFile
 
-from napari_lptem_diffusion.movie.calibration import LARGEST_PIXEL_NM, LONGEST_INTERVAL_S, Calibration
+from napari_lptem_diffusion.movie.calibration import Calibration
+from napari_lptem_diffusion.movie.found import Found
 from napari_lptem_diffusion.movie.units import nm_per, seconds_per
 
 _PRINTED_PIXEL_NM = 1e3
 """Resolutions in inches and cm of larger pixels than this are a printer's or a screen's (72 dpi, 300 dpi ...)."""
-_UNEQUAL = 1e-3
-"""Relative difference from which pixels are not square, or frame intervals not equal."""
 
 
 def tiff_calibration(tif: TiffFile, name: str) -> tuple[Calibration, tuple[str, ...]]:
@@ -39,7 +38,7 @@ def tiff_calibration(tif: TiffFile, name: str) -> tuple[Calibration, tuple[str, 
     nm = nm_per(unit)
     if nm is None or resolution is None or nm / resolution[0] > _PRINTED_PIXEL_NM:
         return Calibration(), ()
-    found = _Found(name, f"resolution tags of {name}")
+    found = Found(name, f"resolution tags of {name}")
     found.pixel(nm / resolution[0], nm / resolution[1])
     return found.calibration(), found.notes
 
@@ -58,7 +57,7 @@ def imagej_calibration(
     name : str
         What the file is called in the sources and notes.
     """
-    found = _Found(name, f"ImageJ tags of {name}")
+    found = Found(name, f"ImageJ tags of {name}")
     nm = nm_per(str(metadata.get("unit", "")))
     if nm is not None and pixels_per_unit is not None:
         found.pixel(nm / pixels_per_unit[0], nm / pixels_per_unit[1])
@@ -76,7 +75,7 @@ def ome_calibration(xml: str, name: str) -> tuple[Calibration, tuple[str, ...]]:
 
     Units that are left out are um and s (OME schema 2016-06).
     """
-    found = _Found(name, f"OME metadata of {name}")
+    found = Found(name, f"OME metadata of {name}")
     pixels = ome_pixels(xml)
     if pixels is None:
         return Calibration(), (f"The OME metadata of {name} is not valid XML and is left out.",)
@@ -88,7 +87,7 @@ def ome_calibration(xml: str, name: str) -> tuple[Calibration, tuple[str, ...]]:
     if increment is not None:
         found.interval(increment)
     else:
-        found.intervals(_plane_times_s(pixels))
+        found.intervals(np.diff(_plane_times_s(pixels)))
     return found.calibration(), found.notes
 
 
@@ -98,48 +97,6 @@ def ome_pixels(xml: str) -> ElementTree.Element | None:
         return ElementTree.fromstring(xml).find(".//{*}Pixels")
     except ElementTree.ParseError:
         return None
-
-
-class _Found:
-    """Gathers values that can be believed, and notes on those that cannot."""
-
-    def __init__(self, name: str, source: str) -> None:
-        self.notes: tuple[str, ...] = ()
-        self._name = name
-        self._source = source
-        self._fields: dict[str, Any] = {}
-
-    def pixel(self, x_nm: float, y_nm: float) -> None:
-        if not 0 < x_nm <= LARGEST_PIXEL_NM:
-            self._note(f"a pixel size of {x_nm:g} nm, which is no electron microscope's")
-        elif abs(y_nm / x_nm - 1) > _UNEQUAL:
-            self._note(f"pixels that are not square ({x_nm:g} nm in x, {y_nm:g} nm in y)")
-        else:
-            self._fields |= {"pixel_size_nm": x_nm, "pixel_size_source": self._source}
-
-    def interval(self, interval_s: float, source: str = "") -> None:
-        if not 0 < interval_s <= LONGEST_INTERVAL_S:
-            self._note(f"a frame interval of {interval_s:g} s, which is no movie's")
-        else:
-            self._fields |= {"frame_interval_s": interval_s, "frame_interval_source": source or self._source}
-
-    def intervals(self, times_s: list[float]) -> None:
-        steps_s = np.diff(times_s)
-        if not steps_s.size or np.median(steps_s) <= 0:
-            return
-        typical_s = float(np.median(steps_s))
-        self.interval(typical_s)
-        if np.ptp(steps_s) > 0.1 * typical_s:
-            self.notes += (
-                f"The frame times of {self._name} are uneven: intervals from {steps_s.min():g} to "
-                f"{steps_s.max():g} s; their median, {typical_s:g} s, is used.",
-            )
-
-    def calibration(self) -> Calibration:
-        return Calibration(**self._fields)
-
-    def _note(self, found: str) -> None:
-        self.notes += (f"{self._name} states {found}; it is left out.",)
 
 
 def _pixels_per_unit(tif: TiffFile) -> tuple[float, float] | None:

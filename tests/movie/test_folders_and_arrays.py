@@ -210,13 +210,13 @@ def test_no_bytes_called_npy_break_the_opening(tmp_path_factory, content):
 def test_files_that_are_no_movies_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "empty.tif").touch()
     (tmp_path / "text.tif").write_text("I am a text file.")
-    (tmp_path / "movie.dm4").write_bytes(b"x")
+    (tmp_path / "movie.czi").write_bytes(b"x")
     (tmp_path / "frame.png").write_bytes(b"x")
     expected = {
         "missing.tif": "does not exist, expected a movie file or a folder of frames",
         "empty.tif": "empty.tif is empty (0 bytes)",
         "text.tif": "text.tif holds no TIFF image that can be read; a TIFF stack was expected",
-        "movie.dm4": "is of a format that is not read; what is read: TIFF stacks (.tif .tiff .btf), NumPy arrays",
+        "movie.czi": "is of a format that is not read; what is read: TIFF stacks (.tif .tiff .btf), NumPy arrays",
         "frame.png": "frame.png is a single image; a movie of such images is opened by its folder",
     }
     for name, says in expected.items():
