@@ -12,6 +12,7 @@ from napari_lptem_diffusion.movie.digital_micrograph import open_digital_microgr
 from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, images_in, open_folder
 from napari_lptem_diffusion.movie.frames import Recording
 from napari_lptem_diffusion.movie.movie import Movie
+from napari_lptem_diffusion.movie.mrc import open_mrc
 from napari_lptem_diffusion.movie.npy import open_npy
 from napari_lptem_diffusion.movie.tiff import open_tiff
 
@@ -29,6 +30,7 @@ FORMATS = (
     _Format("TIFF stacks", (".tif", ".tiff", ".btf"), open_tiff),
     _Format("NumPy arrays", (".npy",), open_npy),
     _Format("DigitalMicrograph stacks", (".dm3", ".dm4"), open_digital_micrograph),
+    _Format("MRC stacks", (".mrc", ".mrcs"), open_mrc),
 )
 MOVIE_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
 """Endings of the movie files that are read, in lower case."""

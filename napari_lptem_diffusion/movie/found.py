@@ -37,9 +37,9 @@ class Found:
     def pixel(self, x_nm: float, y_nm: float) -> None:
         """Take a pixel of this width and height in nm, if it is square and a microscope's."""
         if not 0 < x_nm <= LARGEST_PIXEL_NM:
-            self._leave_out(f"a pixel size of {x_nm:g} nm, which is no electron microscope's")
+            self.leave_out(f"a pixel size of {x_nm:g} nm, which is no electron microscope's")
         elif not abs(y_nm / x_nm - 1) <= _UNEQUAL:
-            self._leave_out(f"pixels that are not square ({x_nm:g} nm in x, {y_nm:g} nm in y)")
+            self.leave_out(f"pixels that are not square ({x_nm:g} nm in x, {y_nm:g} nm in y)")
         else:
             self._fields |= {"pixel_size_nm": x_nm, "pixel_size_source": self._source}
 
@@ -49,12 +49,12 @@ class Found:
         if lengths[0] is not None and lengths[1] is not None:
             self.pixel(sizes[0] * lengths[0], sizes[1] * lengths[1])
         elif units[0].strip().lower().rstrip("s") not in ("", "px", "pixel"):
-            self._leave_out(f"its pixel size in {units[0].strip()[:20]!r}, which is no length")
+            self.leave_out(f"its pixel size in {units[0].strip()[:20]!r}, which is no length")
 
     def interval(self, interval_s: float, source: str = "") -> None:
         """Take a frame interval in seconds, if it is a movie's."""
         if not 0 < interval_s <= LONGEST_INTERVAL_S:
-            self._leave_out(f"a frame interval of {interval_s:g} s, which is no movie's")
+            self.leave_out(f"a frame interval of {interval_s:g} s, which is no movie's")
         else:
             self._fields |= {"frame_interval_s": interval_s, "frame_interval_source": source or self._source}
 
@@ -74,5 +74,6 @@ class Found:
         """Return what could be believed."""
         return Calibration(**self._fields)
 
-    def _leave_out(self, stated: str) -> None:
+    def leave_out(self, stated: str) -> None:
+        """Note that the file states what cannot be believed."""
         self.notes += (f"{self._name} states {stated}; it is left out.",)
