@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from napari_lptem_diffusion.particles import Imaging, calibrate, follow, render_movie
-from napari_lptem_diffusion.particles.following.touching_rods import ClearViews, settled
+from napari_lptem_diffusion.particles.following.clear_views import ClearViews
+from napari_lptem_diffusion.particles.following.touching_rods import settled
+from napari_lptem_diffusion.particles.following.tracked_rods import TrackedRods
 from napari_lptem_diffusion.particles.known_truth.scoring import match_rods
 from napari_lptem_diffusion.particles.known_truth.tracking_scores import score_tracks
 from napari_lptem_diffusion.settings import DetectionSettings
@@ -72,14 +74,20 @@ def test_a_third_rod_is_not_believed_where_two_explain_the_pixels(visit):
     third = known.iloc[[0]].assign(particle=tracks["particle"].max() + 1, x=121.0, y=140.0, angle_deg=10.0)
     rods = pd.concat([known, third], ignore_index=True)
     views = ClearViews.of(pd.concat([tracks, third], ignore_index=True))
-    left = settled(detector.field.normalise(movie[frame]), detector, rods, views, frame)
+    left = settled(
+        detector.field.normalise(movie[frame]), detector, TrackedRods.of(rods, detector, views), views, frame
+    )
     assert len(left) == 2
-    assert len(match_rods(left.assign(angle_deg=0.0), true.assign(angle_deg=0.0), 4.0).true) == 2
+    places = pd.DataFrame((left.parameters[:, :2] + 0.5) * detector.field.bin_px - 0.5, columns=["x", "y"])
+    places = places.assign(frame=frame, angle_deg=0.0)
+    assert len(match_rods(places, true.assign(angle_deg=0.0), 4.0).true) == 2
 
 
 def test_rods_that_do_not_touch_are_left_as_they_are(visit):
     _, movie, detector, _, tracks = visit
     rods = tracks[tracks["frame"] == 3].reset_index(drop=True)
-    left = settled(detector.field.normalise(movie[3]), detector, rods, ClearViews.of(tracks), 3)
+    views = ClearViews.of(tracks)
+    known = TrackedRods.of(rods, detector, views)
+    left = settled(detector.field.normalise(movie[3]), detector, known, views, 3)
     assert len(left) == len(rods)
-    np.testing.assert_allclose(left[["x", "y", "angle_deg"]], rods[["x", "y", "angle_deg"]], atol=1e-6)
+    np.testing.assert_array_equal(left.parameters, known.parameters)

@@ -48,14 +48,17 @@ COLUMNS: dict[str, str] = {
 """Columns of the table of detections with their types."""
 
 
-def detections_table(fit: Fit, frame: int, field: Field, texture: float, scale: ErrorScale) -> pd.DataFrame:
+def detections_table(
+    fit: Fit, frame: int | NDArray[np.int64], field: Field, texture: float, scale: ErrorScale
+) -> pd.DataFrame:
     """Return fitted rods as a table with the columns of `COLUMNS`, in px of the movie.
 
     Parameters
     ----------
     fit : Fit
         On the grid of *field*.
-    frame : int
+    frame : int or ndarray
+        Of all of them, or of each, (rods,).
     field : Field
     texture : float
         By how much film and dirt raise the noise at rod scale; the signal to noise is lowered by it.

@@ -115,11 +115,13 @@ class Detector:
         return self._find_all([image], frame)[0]
 
     def _find_all(self, images: Sequence[NDArray[np.generic]], first: int) -> list[pd.DataFrame]:
-        """`find` for the frames from *first* on, side by side, which takes less time."""
+        """One table of the frames from *first* on, side by side, which takes less time."""
         fits = self.fit_all(np.stack([self.field.normalise(image) for image in images]))
-        return [
-            empty_detections() if fit is None else self.table(fit, frame) for frame, fit in enumerate(fits, start=first)
-        ]
+        found = {frame: fit for frame, fit in enumerate(fits, start=first) if fit is not None}
+        if not found:
+            return [empty_detections()]
+        frames = np.repeat(list(found), [len(fit.snr) for fit in found.values()])
+        return [self.table(joined_fits(list(found.values())), frames)]
 
     def fit(self, normal: Array) -> Fit | None:
         """Find rods in a normalised frame; None where nothing stands out."""
@@ -182,8 +184,8 @@ class Detector:
             normals, starts, {frame: self.prior.of_rods(len(start)) for frame, start in starts.items()}
         )
 
-    def table(self, fit: Fit, frame: int) -> pd.DataFrame:
-        """Return fitted rods in px of the movie, columns as in `detections.COLUMNS`."""
+    def table(self, fit: Fit, frame: int | NDArray[np.int64]) -> pd.DataFrame:
+        """Return fitted rods of one *frame*, or each of its own, in px of the movie; see `detections.COLUMNS`."""
         return detections_table(fit, frame, self.field, self.bank.texture, self.error_scale)
 
     def parameters(self, rods: pd.DataFrame) -> Matrix:

@@ -10,16 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from napari_lptem_diffusion.particles.finding.detections import COLUMNS, empty_detections
+from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
-from napari_lptem_diffusion.particles.finding.pose_fit import rods_image
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit, joined_fits, rods_image
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, LENGTH, X, Y
+from napari_lptem_diffusion.particles.following.clear_views import ClearViews
 from napari_lptem_diffusion.particles.following.rigid_shape import rigid_shapes
-from napari_lptem_diffusion.particles.following.touching_rods import ClearViews, settled, with_usual_contrast
+from napari_lptem_diffusion.particles.following.touching_rods import settled
+from napari_lptem_diffusion.particles.following.tracked_rods import TrackedRods, joined_rods
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 
-Floats = NDArray[np.float64]
+Array = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 Rows = NDArray[np.intp]
 _FAINTEST_SIGMA = (2.5, 3.5)
 _FAINTEST_SHARE = 0.55
@@ -80,52 +84,61 @@ def look_again(
         return tracks
     detector = detector.of_known_sizes()
     typical_snr = float(tracks.groupby("particle")["snr"].median().median())
-    shapes = rigid_shapes(tracks, detector).assign(faintest=np.clip(_FAINTEST_SHARE * typical_snr, *_FAINTEST_SIGMA))
-    near_px = _NEAR_LENGTHS * float(shapes["length"].median())
-    away = _excursions(tracks, near_px)
-    steady, rivals = _shaped(tracks[~away], shapes), tracks[away]
-    places = _shaped(_places_of_lost_rods(steady, len(movie), lost_frames, near_px), shapes)
+    shapes = rigid_shapes(tracks, detector)
+    length, width = float(shapes["length"].median()), float(shapes["width"].median())
+    away = _excursions(tracks, _NEAR_LENGTHS * length)
+    steady = _shaped(tracks[~away], shapes)
+    places = _shaped(_places_of_lost_rods(steady, len(movie), lost_frames, _NEAR_LENGTHS * length), shapes)
     views = ClearViews.of(tracks)
-    in_frame = [dict(tuple(table.groupby("frame"))) for table in (steady, places, rivals)]
-    none = [table.iloc[:0] for table in (steady, places, rivals)]
+    known, lost = TrackedRods.of(steady, detector, views), TrackedRods.of(places, detector, views, sought=True)
+    in_frame = [_rows_by(table["frame"]) for table in (steady, places)]
+    faintest = float(np.clip(_FAINTEST_SHARE * typical_snr, *_FAINTEST_SIGMA))
+    none = np.empty(0, dtype=np.intp)
 
     def work(images: Sequence[NDArray[np.generic]], first: int) -> list[pd.DataFrame]:
+        look = _Look(detector, views, length, width, faintest, steady)
         normals = np.stack([detector.field.normalise(image) for image in images])
         parts = [
-            [tables.get(frame, empty) for tables, empty in zip(in_frame, none, strict=True)]
+            [rods.take(rows.get(frame, none)) for rods, rows in zip((known, lost), in_frame, strict=True)]
             for frame in range(first, first + len(images))
         ]
-        look = _Look(detector, shapes, views, normals, first)
-        seen = look.at([part[0] for part in parts], [part[1] for part in parts])
-        return [_settled(table, part[2]) for table, part in zip(seen, parts, strict=True)]
+        seen = look.at(normals, [part[0] for part in parts], [part[1] for part in parts], first)
+        return [look.table(seen, first)] if seen else []
 
     found = list(over_frames(work, movie, detector.frames_together, "looking again", progress, should_stop, workers))
-    return _with_first_sizes(pd.concat([table for table in found if len(table)], ignore_index=True), tracks[~away])
+    table = pd.concat(found, ignore_index=True) if found else steady.iloc[:0]
+    return _with_first_sizes(_settled(table, tracks[away]), tracks[~away])
+
+
+def _rows_by(column: pd.Series[int]) -> dict[int, Rows]:
+    """Rows of a table by the number that a column has there."""
+    indices = column.groupby(column.to_numpy()).indices.items()
+    return {int(str(number)): np.asarray(rows, dtype=np.intp) for number, rows in indices}
 
 
 def _shaped(rods: pd.DataFrame, shapes: pd.DataFrame) -> pd.DataFrame:
-    """Give *rods* the sizes of their tracks, and the least signal to noise at which each counts as seen."""
+    """Give *rods* the sizes of their tracks."""
     own = shapes.loc[rods["particle"]]
     return rods.assign(**{str(name): own[name].to_numpy() for name in own})
 
 
 def _places_of_lost_rods(tracks: pd.DataFrame, frames: int, lost_frames: int, near_px: float) -> pd.DataFrame:
     """Where each track may be in the frames in which it is not seen: where it was last or first, or between if near."""
-    tables = []
-    for particle, track in tracks.groupby("particle"):
-        seen = track["frame"].to_numpy()
+    frame, xy = tracks["frame"].to_numpy(), tracks[["x", "y"]].to_numpy(float)
+    taken, moments, middles = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.int64)], [np.empty((0, 2))]
+    for rows in _rows_by(tracks["particle"]).values():
+        seen = frame[rows]
         every = np.arange(max(seen[0] - lost_frames, 0), min(seen[-1] + lost_frames + 1, frames))
-        lost = np.setdiff1d(every, seen)
+        lost = np.setdiff1d(every, seen, assume_unique=True)
         following = np.searchsorted(seen, lost)
-        before, after = np.maximum(following - 1, 0), np.minimum(following, len(seen) - 1)
-        xy = track[["x", "y"]].to_numpy(float)
+        before, after = rows[np.maximum(following - 1, 0)], rows[np.minimum(following, len(seen) - 1)]
         stayed = np.hypot(*(xy[before] - xy[after]).T) < near_px
-        between = track[_POSE].iloc[before].assign(particle=particle, frame=lost)
-        between[["x", "y"]] = np.where(stayed[:, None], (xy[before] + xy[after]) / 2, xy[before])
-        beyond = track[_POSE].iloc[after[~stayed]].assign(particle=particle, frame=lost[~stayed])
-        tables += [between, beyond]
-    places: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    return places
+        taken += [before, after[~stayed]]
+        moments += [lost, lost[~stayed]]
+        middles += [np.where(stayed[:, None], (xy[before] + xy[after]) / 2, xy[before]), xy[after[~stayed]]]
+    middle = np.concatenate(middles)
+    places = tracks[["particle", *_POSE]].iloc[np.concatenate(taken)].reset_index(drop=True)
+    return places.assign(frame=np.concatenate(moments), x=middle[:, 0], y=middle[:, 1])
 
 
 def _excursions(tracks: pd.DataFrame, near_px: float) -> NDArray[np.bool_]:
@@ -140,126 +153,125 @@ def _excursions(tracks: pd.DataFrame, near_px: float) -> NDArray[np.bool_]:
 
 
 def _settled(table: pd.DataFrame, rivals: pd.DataFrame) -> pd.DataFrame:
-    """Decide for each rod that was away in this frame whether it is there or at home."""
-    if rivals.empty:
-        return table
-    home = table.set_index("particle")["snr"].reindex(rivals["particle"]).fillna(0.0).to_numpy()
+    """Decide for each rod that was away in a frame whether it is there or at home."""
+    which = ["particle", "frame"]
+    home = rivals[which].merge(table[[*which, "snr"]], how="left", on=which)["snr"].fillna(0.0).to_numpy()
     away = rivals[home < _HOME_SHARE * rivals["snr"].to_numpy()]
-    return pd.concat([table[~table["particle"].isin(away["particle"])], away[table.columns]])
+    if away.empty:
+        return table
+    at_home = pd.MultiIndex.from_frame(table[which]).isin(pd.MultiIndex.from_frame(away[which]))
+    return pd.concat([table[~at_home], away[table.columns]], ignore_index=True)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Some frames in a row, normalised, from number *first* on, seen with the tracks in mind."""
+    """What it takes to see frames with the tracks in mind.
+
+    ``length`` and ``width`` are the typical ones, px of the movie; a sought rod counts from a signal to noise of
+    ``faintest``. ``steady`` is the table that the known rods were read from.
+    """
 
     detector: Detector
-    shapes: pd.DataFrame
     views: ClearViews
-    normals: NDArray[np.float32]
-    first: int
+    length: float
+    width: float
+    faintest: float
+    steady: pd.DataFrame
 
-    def at(self, rods: list[pd.DataFrame], lost: list[pd.DataFrame]) -> list[pd.DataFrame]:
-        """Fit the *rods* of each frame again with those of the *lost* that can be seen; columns as the detector's."""
-        present: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
-        for number, normal in enumerate(self.normals):
+    def at(
+        self, normals: Array, rods: list[TrackedRods], lost: list[TrackedRods], first: int
+    ) -> dict[int, tuple[Fit, TrackedRods]]:
+        """Fit the *rods* of each frame again with those of the *lost* that can be seen, by number of the frame."""
+        waiting: dict[int, TrackedRods] = {}
+        for number, normal in enumerate(normals):
             sought = self._candidates(normal, rods[number], lost[number])
-            together = _together(rods[number], sought)
+            together = joined_rods([rods[number], sought])
             if len(together):
-                left = settled(normal, self.detector, together, self.views, self.first + number)
-                was_known = left.index < len(rods[number])
-                present[number] = left[was_known], left[~was_known]
-        tables = [empty_detections().assign(particle=0) for _ in self.normals]
-        while present:
-            fits = self._fitted({number: _together(*parts) for number, parts in present.items()})
+                waiting[number] = settled(normal, self.detector, together, self.views, first + number)
+        seen = {}
+        while waiting:
+            starts = {number: some.parameters for number, some in waiting.items()}
+            priors = {number: some.priors_where_touching(self.detector) for number, some in waiting.items()}
             again = {}
-            for number, table in fits.items():
-                known, sought = present[number]
-                doubtful = self._doubtful(table, sought)
+            for number, fit in self.detector.refit_all(normals, starts, priors).items():
+                some = waiting[number]
+                doubtful = self._doubtful(fit, some, normals.shape[1:])
                 if len(doubtful):
-                    again[number] = known, sought.drop(index=sought.index[doubtful])
+                    again[number] = some.take(np.delete(np.arange(len(some)), doubtful))
                 else:
-                    tables[number] = self._kept(table, known)
-            present = again
-        return tables
+                    seen[number] = fit, some
+            waiting = again
+        return seen
 
-    def _fitted(self, rods: dict[int, pd.DataFrame]) -> dict[int, pd.DataFrame]:
-        """Tables of the fits of the *rods* of some frames; without those that have none."""
-        starts = {number: self.detector.parameters(table) for number, table in rods.items()}
-        priors = {
-            number: with_usual_contrast(self.detector, table, starts[number], self.views)
-            for number, table in rods.items()
-        }
-        return {
-            number: self.detector.table(fit, self.first + number).assign(particle=rods[number]["particle"].to_numpy())
-            for number, fit in self.detector.refit_all(self.normals, starts, priors).items()
-        }
+    def table(self, seen: dict[int, tuple[Fit, TrackedRods]], first: int) -> pd.DataFrame:
+        """Table of the fits, with the first fit of each known rod that the second one lost."""
+        fit = joined_fits([one for one, _ in seen.values()])
+        rods = joined_rods([some for _, some in seen.values()])
+        frames = np.repeat([first + number for number in seen], [len(some) for _, some in seen.values()])
+        table = self.detector.table(fit, frames).assign(particle=rods.particle)
+        moved = np.hypot(*(fit.parameters - rods.parameters)[:, [X, Y]].T)
+        lost = fit.snr / self.detector.bank.texture < self.faintest
+        worse = ~rods.sought & (lost | (moved > np.exp(rods.parameters[:, LENGTH]) / 2))
+        if not worse.any():
+            return table
+        kept = self.steady[table.columns].iloc[rods.row[worse]]
+        x, y = self._px(rods.parameters[worse]).T
+        kept = kept.assign(x=x, y=y, angle_deg=np.degrees(rods.parameters[worse, ANGLE]) % 180)
+        both: pd.DataFrame = pd.concat([kept, table[~worse]], ignore_index=True)
+        return both
 
-    def _candidates(self, normal: NDArray[np.float32], known: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
+    def _px(self, parameters: Matrix) -> Matrix:
+        """Positions in px of the movie, (rods, 2)."""
+        places: Matrix = (parameters[:, [X, Y]] + 0.5) * self.detector.field.bin_px - 0.5
+        return places
+
+    def _candidates(self, normal: Array, known: TrackedRods, lost: TrackedRods) -> TrackedRods:
         """At most one start per lost rod: what stands out near its places, or the place itself beside another rod."""
-        if lost.empty:
+        if not len(lost):
             return lost
-        places, length = lost[["x", "y"]].to_numpy(float), float(self.shapes["length"].median())
+        places = self._px(lost.parameters)
         shown = self._standing_out(normal, known, places)
-        away = cdist(shown[["x", "y"]].to_numpy(float).reshape(-1, 2), places)
-        starts: dict[int, pd.DataFrame] = {}
+        away = cdist(self._px(shown), places)
+        starts, chosen = lost.parameters.copy(), dict[int, int]()
         for candidate, place in zip(
             *np.unravel_index(np.argsort(away, axis=None, kind="stable"), away.shape), strict=True
         ):
-            particle = int(lost["particle"].iloc[int(place)])
-            if particle not in starts and away[candidate, place] <= _WITHIN_LENGTHS * length:
-                starts[particle] = lost.iloc[[int(place)]].assign(**shown.iloc[candidate][_POSE].to_dict())
+            particle = int(lost.particle[place])
+            if particle not in chosen and away[candidate, place] <= _WITHIN_LENGTHS * self.length:
+                chosen[particle] = int(place)
+                starts[place, [X, Y, ANGLE, AMPLITUDE]] = shown[candidate, [X, Y, ANGLE, AMPLITUDE]]
                 away[candidate] = np.inf
-        for place in range(len(lost)):
-            starts.setdefault(int(lost["particle"].iloc[int(place)]), lost.iloc[[int(place)]])
-        return pd.concat(starts.values(), ignore_index=True) if starts else lost.iloc[:0]
+        for place, particle in enumerate(lost.particle.tolist()):
+            chosen.setdefault(particle, place)
+        return lost.at(starts).take(list(chosen.values()))
 
-    def _standing_out(self, normal: NDArray[np.float32], known: pd.DataFrame, places: Floats) -> pd.DataFrame:
-        """Rods of any size that stand out near *places* when the *known* ones are taken away."""
-        rest = normal
-        if len(known):
-            rest = normal - rods_image(normal.shape, self.detector.parameters(known), self.detector.prior.shape.reach)
-        within = _WITHIN_LENGTHS * float(self.shapes["length"].median())
-        start = self.detector.look(rest, np.empty((0, 8)), places, within, float(self.shapes["faintest"].min()))
+    def _standing_out(self, normal: Array, known: TrackedRods, places: Matrix) -> Matrix:
+        """Rods of any size that stand out near *places* when the *known* ones are taken away, (found, 8)."""
+        rest = normal - rods_image(normal.shape, known.parameters, self.detector.prior.shape.reach)
+        start = self.detector.look(rest, np.empty((0, 8)), places, _WITHIN_LENGTHS * self.length, self.faintest)
         if not len(start):
-            return known.iloc[:0]
-        return self.detector.table(
-            self.detector.refit(rest, start, self.detector.prior.of_rods(len(start))), self.first
-        )
+            return start
+        return self.detector.refit(rest, start, self.detector.prior.of_rods(len(start))).parameters
 
-    def _doubtful(self, table: pd.DataFrame, sought: pd.DataFrame) -> Rows:
-        """Numbers of the sought rods that are not seen or went away; else of the faintest that lies along another."""
-        if sought.empty:
-            return np.empty(0, dtype=np.intp)
-        first, length = len(table) - len(sought), float(self.shapes["length"].median())
-        xy, snr = table[["x", "y"]].to_numpy(float), table["snr"].to_numpy()[first:]
-        moved = np.hypot(*(xy[first:] - sought[["x", "y"]].to_numpy(float)).T)
-        size = np.array(self.normals.shape[:0:-1]) * self.detector.field.bin_px
-        outside = (xy[first:] < -1).any(axis=1) | (xy[first:] > size).any(axis=1)
-        bad = np.flatnonzero((snr < sought["faintest"].to_numpy()) | (moved > _WITHIN_LENGTHS * length) | outside)
-        if len(bad):
-            return bad
-        apart = cdist(xy[first:], xy)
-        apart[np.arange(len(sought)), first + np.arange(len(sought))] = np.inf
-        angle = np.radians(table["angle_deg"].to_numpy())
-        apart[np.abs(np.sin(angle[first:, None] - angle)) > _CROSSED] = np.inf
-        on_another = np.flatnonzero(apart.min(axis=1) < _APART_WIDTHS * float(self.shapes["width"].median()))
-        return on_another[np.argsort(snr[on_another], kind="stable")][:1]
-
-    def _kept(self, table: pd.DataFrame, rods: pd.DataFrame) -> pd.DataFrame:
-        """Return *table*, with the first fit of each rod that the second one lost."""
-        n = len(rods)
-        moved = np.hypot(table["x"].to_numpy()[:n] - rods["x"], table["y"].to_numpy()[:n] - rods["y"])
-        lost = table["snr"].to_numpy()[:n] < rods["faintest"]
-        worse = (lost | (moved > rods["length"] / 2)).to_numpy()
-        if not worse.any():
-            return table
-        kept: pd.DataFrame = pd.concat([rods[table.columns][worse], table[:n][~worse], table[n:]], ignore_index=True)
-        return kept
-
-
-def _together(rods: pd.DataFrame, sought: pd.DataFrame) -> pd.DataFrame:
-    """Return the rods, then the sought ones, numbered from 0."""
-    return pd.concat([rods, sought], ignore_index=True) if len(sought) else rods.reset_index(drop=True)
+    def _doubtful(self, fit: Fit, rods: TrackedRods, shape: tuple[int, ...]) -> Rows:
+        """Rows of the sought rods that are not seen or went away; else of the faintest that lies along another."""
+        sought = np.flatnonzero(rods.sought)
+        if not len(sought):
+            return sought
+        xy, snr = self._px(fit.parameters), fit.snr[sought] / self.detector.bank.texture
+        moved = np.hypot(*(xy - self._px(rods.parameters))[sought].T)
+        size = np.array(shape[::-1]) * self.detector.field.bin_px
+        outside = (xy[sought] < -1).any(axis=1) | (xy[sought] > size).any(axis=1)
+        bad: NDArray[np.bool_] = (snr < self.faintest) | (moved > _WITHIN_LENGTHS * self.length) | outside
+        if bad.any():
+            return sought[bad]
+        apart = cdist(xy[sought], xy)
+        apart[np.arange(len(sought)), sought] = np.inf
+        angle = fit.parameters[:, ANGLE]
+        apart[np.abs(np.sin(angle[sought, None] - angle)) > _CROSSED] = np.inf
+        on_another = np.flatnonzero(apart.min(axis=1) < _APART_WIDTHS * self.width)
+        on_another = on_another[np.argsort(snr[on_another], kind="stable")]
+        return sought[on_another][:1]
 
 
 def _with_first_sizes(found: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:
