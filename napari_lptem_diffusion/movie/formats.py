@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.movie.digital_micrograph import open_digital_micrograph
+from napari_lptem_diffusion.movie.emd import open_emd
 from napari_lptem_diffusion.movie.folder import FRAME_SUFFIXES, images_in, open_folder
 from napari_lptem_diffusion.movie.frames import Recording
 from napari_lptem_diffusion.movie.movie import Movie
@@ -31,6 +32,7 @@ FORMATS = (
     _Format("NumPy arrays", (".npy",), open_npy),
     _Format("DigitalMicrograph stacks", (".dm3", ".dm4"), open_digital_micrograph),
     _Format("MRC stacks", (".mrc", ".mrcs"), open_mrc),
+    _Format("Velox series", (".emd",), open_emd),
 )
 MOVIE_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
 """Endings of the movie files that are read, in lower case."""
