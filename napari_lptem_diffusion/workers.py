@@ -6,13 +6,14 @@ import _thread
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,10 +78,11 @@ def elsewhere(
     folder: Path,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[J, R | Exception]]:
     """Do *jobs* with *executor*; yield each with what came of it, be it an exception, the first done first.
 
-    Workers are told to stop by a file in *folder*, which reaches them wherever they run.
+    Workers are told to stop by a file in *folder*, which reaches them wherever they run; *on_stop* is called then.
 
     Raises
     ------
@@ -88,7 +90,8 @@ def elsewhere(
         If *should_stop* answered True.
     """
     with _stop_file(folder) as stop_file:
-        futures = {executor.submit(_in_worker, do, job, stop_file): job for job in jobs}
+        with _interrupts_held():
+            futures = {executor.submit(_in_worker, do, job, stop_file): job for job in jobs}
         pending = set(futures)
         try:
             while pending:
@@ -100,6 +103,7 @@ def elsewhere(
             report(progress, None, len(jobs), len(jobs), _STAGE)
         except BaseException:
             stop_file.touch()
+            on_stop()
             wait([future for future in pending if not future.cancel()])
             raise
 
@@ -107,9 +111,21 @@ def elsewhere(
 def _on_a_pool(
     do: Do[J, R], jobs: Sequence[J], workers: int, folder: Path, progress: Progress, should_stop: ShouldStop | None
 ) -> Iterator[tuple[J, R | Exception]]:
+    others = set(active_children())
+
+    def interrupt() -> None:
+        """End processes that are idle or still starting; those at work undo what they have begun."""
+        if sys.platform != "win32":  # which can only kill
+            for process in set(active_children()) - others:
+                process.terminate()
+
     # Spawned on every system: forked processes would share locks of threads that they do not have.
     with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        yield from elsewhere(partial(_interruptible, do), jobs, pool, folder, progress, should_stop)
+        try:
+            yield from elsewhere(partial(_interruptible, do), jobs, pool, folder, progress, should_stop, interrupt)
+        except BaseException:
+            interrupt()  # what was at work is idle now
+            raise
 
 
 def _in_worker(do: Do[J, R], job: J, stop_file: Path) -> R:
@@ -121,10 +137,12 @@ def _in_worker(do: Do[J, R], job: J, stop_file: Path) -> R:
 def _interruptible(do: Do[J, R], job: J, should_stop: ShouldStop) -> R:
     """Do *job* in the main thread of a process; raise `Stopped` wherever it is, for the job itself looks seldom.
 
-    Libraries alone take seconds to load.
+    Libraries alone take seconds to load. SIGTERM has the same effect, and neither comes twice, so that what was begun
+    can be undone.
     """
 
     def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Stopped
 
     def watch() -> None:
@@ -176,6 +194,19 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that are started meanwhile never hear of it, not even before they can ignore it."""
+    if sys.platform == "win32":
+        yield
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupts_to_the_parent() -> None:
