@@ -41,6 +41,8 @@ BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "lptem_diffusion.safetenso
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 ENDS = ("", "_low", "_high", "_q25", "_q75")
 POSITIONS_PER_BATCH = 16_000
+CHANGE_REACH = 5
+"""Displacements within which a change is looked for."""
 DIGITS = 4
 """Decimals of the network's outputs: far below their uncertainty."""
 
@@ -144,7 +146,25 @@ def batches(tracks: Sequence[Track]) -> Iterator[list[Track]]:
         yield batch
 
 
-def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
+def expected_changes(probability: Floats, reach: int = CHANGE_REACH) -> Floats:
+    """Return how many changes are expected within *reach* displacements of each.
+
+    Parameters
+    ----------
+    probability : array
+        ``(steps,)`` that a change lies within one displacement of here, as the network gives it: a change counts
+        in three of them.
+    reach : int
+
+    Returns
+    -------
+    array
+        ``(steps,)``; up to 1 it is about the probability that there is a change.
+    """
+    return np.convolve(np.pad(probability, reach), np.ones(2 * reach + 1), mode="valid") / 3
+
+
+def find_change_points(probability: Floats, reach: int = CHANGE_REACH) -> list[int]:
     """Pick the displacements at which a stretch begins.
 
     Parameters
@@ -155,8 +175,7 @@ def find_change_points(probability: Floats, reach: int = 5) -> list[int]:
         A change is called where its expected number within *reach* displacements exceeds one half; the next one is
         looked for beyond twice the reach.
     """
-    padded = np.pad(probability, reach)
-    expected = np.convolve(padded, np.ones(2 * reach + 1), mode="valid") / 3
+    expected = expected_changes(probability, reach)
     found: list[int] = []
     while expected.max(initial=0) > 0.5:
         middle = int(expected.argmax())

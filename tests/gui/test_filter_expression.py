@@ -55,6 +55,31 @@ def test_words_of_headings_name_their_column(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "expression",
+    [
+        "Mixing ratio > 0.3",
+        "mixing  Ratio>0.3",
+        "α FBM > 0.3",
+        "alpha FBM > 0.3",
+        "ALPHA FBM > 0.3 and Flags != 'Mixing ratio'",
+        "K FBM (µm²/s^α) < 0.001 and K FBM > 0",
+        "(Length (nm) > 20)",
+    ],
+)
+def test_headings_as_they_stand_over_the_columns_will_do(expression: str) -> None:
+    table = TABLE.assign(alpha_fbm=[0.9, 0.2, 0.1, np.nan], length_nm=[30.0, 3.0, 4.0, 5.0])
+    headings = {
+        "frames": "Frames",
+        "mixing_ratio": "Mixing ratio",
+        "alpha_fbm": "α FBM",
+        "k_fbm": "K FBM",
+        "length_nm": "Length",
+        "flags": "Flags",
+    }
+    assert table["particle"][matching_rows(expression, table, headings)].tolist() == [0]
+
+
+@pytest.mark.parametrize(
     ("expression", "said"),
     [
         ("mixing > 0.3", "did you mean 'mixing_ratio'"),

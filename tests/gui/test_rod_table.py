@@ -37,17 +37,19 @@ def test_flags_say_what_to_know_of_a_rod() -> None:
     tracks = analysis.tracks.assign(link_confidence=1.0, merge_suspected=False)
     tracks.loc[tracks["particle"] == 0, "link_confidence"] = np.r_[1.0, 0.2, np.ones(58)]
     tracks.loc[tracks["particle"].eq(1) & tracks["frame"].eq(7), "merge_suspected"] = True
+    tracks.loc[tracks["particle"].eq(0) & tracks["frame"].isin([7, 9]), "visible"] = 0.6
     particles = analysis.motion.particles.assign(immobile=[False, False, True, False, False])
     marked = pd.DataFrame({"particle": [1, 2], "mark": ["stuck", "dirt"]})
     motion = replace(analysis.motion, particles=particles)
     table = rod_table(replace(analysis, tracks=tracks, motion=motion, marked=marked)).set_index("particle")
     assert table["flags"].to_dict() == {
-        0: "unsure link",
+        0: "at the edge, unsure link",
         1: "stuck, merge suspected",
         2: "immobile",
         3: "no mixture",
         SHORT_PARTICLE: "too short",
     }
+    assert table["frames_at_edge"].tolist() == [2, 0, 0, 0, 0]
     assert table["changes"].tolist() == [0, 1, 0, 0, 0]
 
 
@@ -73,7 +75,27 @@ def test_copied_rows_come_back_from_a_spreadsheet(tmp_path) -> None:
     columns = columns_for(table, analysis.movie.calibration)
     path = tmp_path / "pasted.tsv"
     path.write_text(written(table, columns), encoding="utf-8")
-    back = pd.read_csv(path, sep="\t")
-    assert list(back.columns) == [column.heading for column in columns]
-    for column in columns[:-1]:
-        assert back[column.heading].to_numpy() == pytest.approx(table[column.name].to_numpy(), rel=1e-5, nan_ok=True)
+    back = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""])
+    assert [name for name in back if "90 %" not in name] == [column.heading for column in columns]
+    for column in columns:
+        if column.is_number:
+            expected = pytest.approx(table[column.name].to_numpy(), rel=1e-5, nan_ok=True)
+            assert back[column.heading].to_numpy() == expected
+    for end in ("low", "high"):
+        expected = pytest.approx(table[f"mixing_ratio_{end}"].to_numpy(), rel=1e-5, nan_ok=True)
+        assert back[f"Mixing ratio {end} 90 %"].to_numpy() == expected
+
+
+def test_numbers_over_decades_are_all_written_as_powers_of_ten() -> None:
+    analysis = make_analysis()
+    columns = {column.name: column for column in columns_for(rod_table(analysis), analysis.movie.calibration)}
+    written_k = [columns["k_ctrw"].text(value) for value in (1.79e-4, 5.08e-5, 12.0, 0.0, float("nan"))]
+    assert written_k == ["1.79·10⁻⁴", "5.08·10⁻⁵", "1.20·10¹", "none", "–"]
+
+
+def test_a_rod_of_which_nothing_is_known_is_called_so() -> None:
+    analysis = make_analysis()
+    particles = analysis.motion.particles.assign(mixing_ratio_low=0.0, mixing_ratio_high=[0.71, 0.7, 0.5, 0.3, np.nan])
+    table = rod_table(replace(analysis, motion=replace(analysis.motion, particles=particles)))
+    assert table["mixing_ratio_known"].tolist() == [False, True, True, True, False]
+    assert table["flags"].str.contains("not known").tolist() == [True, False, False, False, False]

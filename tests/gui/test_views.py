@@ -14,11 +14,29 @@ from tests.gui.driving import in_front, take_keys
 
 def test_the_longest_track_of_a_new_result_is_selected(views):
     assert views.selection.particle == 0
-    assert "Rod 0 · 60 frames" in views.results.words
+    assert views.results.words.startswith("Rod 0 · mixing ratio 0.9")
+    assert "60 frames" in views.results.words
     views.selection.select(SHORT_PARTICLE)
     assert "too short" in views.results.words
     views.selection.select(None)
     assert "No rod is selected" in views.results.words
+
+
+def test_words_give_way_from_the_end_and_keep_the_interval(views):
+    views.selection.select(0)
+    line = views.results._particle
+    full = views.results.words
+    widths = {
+        text: line.fontMetrics().horizontalAdvance(text) for text in (full, full.rpartition(" · ")[0] + " · …", "Rod")
+    }
+    said = {}
+    for text, width in widths.items():
+        line.resize(width + 2 * line.fontMetrics().averageCharWidth(), line.height())
+        said[text] = line.text()
+    assert said[full] == full
+    assert said[full.rpartition(" · ")[0] + " · …"] == full.rpartition(" · ")[0] + " · …"
+    assert said["Rod"].endswith("…")
+    assert all(part in line.toolTip() for part in full.split(" · "))
 
 
 def test_keys_go_from_change_to_change(views, qtbot):

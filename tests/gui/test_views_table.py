@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from qtpy.QtCore import QItemSelectionModel, QSize, Qt
+from qtpy.QtCore import QItemSelectionModel, QPoint, QSize, Qt
 from qtpy.QtGui import QGuiApplication, QIcon
-from qtpy.QtWidgets import QStyleOptionViewItem
+from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 
 from napari_lptem_diffusion.diffusion.estimate import Motion
+from napari_lptem_diffusion.gui.views.table_model import INTERVAL
 from tests.analysis_factory import SHORT_PARTICLE, SWITCHING_PARTICLE, make_analysis
 from tests.gui.driving import in_front, take_keys
 
@@ -66,6 +67,73 @@ def test_sorting_keeps_the_selection_and_puts_unknown_values_last(views):
         assert views.selection.particles == (1, 2)
 
 
+def test_values_of_which_nothing_is_known_come_after_the_known_ones(views):
+    analysis = make_analysis()
+    particles = analysis.motion.particles.assign(
+        mixing_ratio=[0.9, 0.2, 0.1, 0.5, np.nan],
+        mixing_ratio_low=[0.0, 0.1, 0.0, 0.4, np.nan],
+        mixing_ratio_high=[1.0, 0.3, 0.9, 0.6, np.nan],
+    )
+    views.result.show(None, replace(analysis, motion=replace(analysis.motion, particles=particles)))
+    place, rods = column(views.table, "mixing_ratio"), views.table.rods
+    for order, expected in (
+        (Qt.SortOrder.AscendingOrder, [1, 3, 2, 0, 4]),
+        (Qt.SortOrder.DescendingOrder, [3, 1, 0, 2, 4]),
+    ):
+        views.table.sortByColumn(place, order)
+        assert list(rods.particles) == expected
+    cells = {int(rod): rods.index(row, place) for row, rod in enumerate(rods.particles)}
+    assert [cells[rod].data() for rod in range(5)] == ["0.90 ?", "0.20", "0.10 ?", "0.50", "–"]
+    assert [cells[rod].data(INTERVAL) for rod in range(5)] == ["0.00–1.00", "0.10–0.30", "0.00–0.90", "0.40–0.60", ""]
+    assert [cells[rod].data(Qt.ItemDataRole.ForegroundRole) is not None for rod in range(4)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert "not known" in cells[0].data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_an_interval_is_painted_where_it_fits(views):
+    place = column(views.table, "mixing_ratio")
+    wide = views.table.columnWidth(place)
+    picture = {}
+    for width in (wide, wide - 30):
+        views.table.setColumnWidth(place, width)
+        area = views.table.visualRect(views.table.rods.index(0, place))
+        picture[width] = views.table.viewport().grab(area).toImage()
+    grey = [sum(image.pixelColor(x, y).value() > 100 for x in range(image.width()) for y in range(image.height()))
+            for image in picture.values()]  # fmt: skip
+    assert grey[0] > 1.3 * grey[1] > 0
+
+
+def test_changes_say_between_which_mixing_ratios(views):
+    cell = views.table.rods.index(views.table.rods.row_of(SWITCHING_PARTICLE), column(views.table, "changes"))
+    assert cell.data() == "0.88 → 0.09"
+    assert views.table.rods.index(0, column(views.table, "changes")).data() == "0"
+
+
+def test_what_matters_comes_first_and_the_rod_stays_in_view(views, qtbot):
+    names = [one.name for one in views.table.rods.columns]
+    assert names[:4] == ["particle", "mixing_ratio", "changes", "flags"]
+    frozen = views.table.frozen
+    views.table.choose_column("snr", True)
+    QApplication.processEvents()
+    views.table.horizontalScrollBar().setValue(views.table.horizontalScrollBar().maximum())
+    assert views.table.horizontalScrollBar().value() > 0
+    assert frozen.isVisible()
+    assert frozen.geometry().left() <= 1
+    assert frozen.width() == views.table.columnWidth(0)
+    cell = frozen.visualRect(views.table.rods.index(2, 0))
+    assert cell.top() == views.table.visualRect(views.table.rods.index(2, 0)).top()
+    qtbot.mouseClick(frozen.viewport(), Qt.MouseButton.LeftButton, pos=cell.center())
+    assert views.selection.particles == (int(views.table.rods.particles[2]),)
+    assert views.table.horizontalScrollBar().value() > 0
+    header = frozen.horizontalHeader()
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(10, header.height() // 2))
+    assert list(views.table.rods.particles) == [4, 3, 2, 1, 0]
+
+
 def test_a_filter_says_which_rods_are_shown(views, qtbot):
     qtbot.keyClicks(views.filter.edit, "mixing_ratio > 0.3")
     qtbot.waitUntil(lambda: views.selection.shown == frozenset({0, 1, 3}))
@@ -110,7 +178,7 @@ def test_rows_are_copied_as_they_are_shown(views):
     views.selection.select_many([0, 2])
     views.table.copy_action.trigger()
     heading, *rows = QGuiApplication.clipboard().text().splitlines()
-    assert heading.split("\t")[:2] == ["Rod", "Mixing ratio"]
+    assert heading.split("\t")[:4] == ["Rod", "Mixing ratio", "Mixing ratio low 90 %", "Mixing ratio high 90 %"]
     assert "SNR" in heading
     assert [row.split("\t")[0] for row in rows] == ["2", "0"]
 

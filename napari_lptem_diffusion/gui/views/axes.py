@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -95,11 +96,12 @@ class DecadesAxis(pg.AxisItem):
 class GivingLabel(pg.LabelItem):
     """A line of rich text that gets shorter, or is cut off, where there is no room, rather than widening the plot."""
 
-    def show_text(self, text: str, colour: str, shorter: str, room_px: float) -> None:
-        """Show *text*, or *shorter* if *room_px* is too little for it."""
-        self.setText(text, color=colour)
-        if self.itemRect().width() > room_px:
-            self.setText(shorter, color=colour)
+    def show_text(self, texts: Sequence[str], colour: str, room_px: float) -> None:
+        """Show the first of *texts*, of which each is shorter than the one before, for which there is room."""
+        for text in texts:
+            self.setText(text, color=colour)
+            if self.itemRect().width() <= room_px:
+                return
 
     def updateMin(self) -> None:
         """Ask for the height of the text only."""

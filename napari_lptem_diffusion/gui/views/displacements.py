@@ -83,7 +83,8 @@ class DisplacementPlot(TimePanels):
             self._panel.addItem(item, ignoreBounds=True)
         self.setToolTip(
             "How far the rod goes from one frame to the next. Dotted line: root mean square that the localization "
-            "error alone would show, 2 sigma. Pale: shorter than 99 % of what it would show.\n"
+            "error alone would show, 2 sigma. Bold: longer than 99 % of what it would show; pale: it may be no more "
+            "than that. Dashed: change points.\n"
             "Click: go to that frame. Wheel and drag: zoom and move in time; double click: the whole movie."
         )
         self.set_theme(self.theme)
@@ -116,7 +117,7 @@ class DisplacementPlot(TimePanels):
             )
         if np.isfinite(moves.noise_px):
             alone = "noise" if short else "localization error alone"
-            said += f" &nbsp; {alone} {moves.noise_px * self._px:.3g} {self._unit} rms"
+            said += f" &nbsp; {alone} {moves.noise_px * self._px:.3g} {self._unit} rms; bold: beyond it"
         return said
 
     def set_theme(self, theme: Theme) -> None:

@@ -40,6 +40,8 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _OTHER_SPELLINGS = {ast.BitAnd: "'and' in place of '&'", ast.BitOr: "'or' in place of '|'"}
 _DECIMAL_COMMA = re.compile(r"(\d),(\d)")
+_QUOTED = re.compile(r"""('[^']*'|"[^"]*")""")
+_UNIT = r"\((?:px|nm|px²/frame|µm²/s)(?:\^α)?\)"
 _EXAMPLE = "frames >= 50 and mixing_ratio < 0.3"
 
 
@@ -53,7 +55,8 @@ def matching_rows(expression: str, table: pd.DataFrame, headings: Mapping[str, s
     table : DataFrame
         Its columns are the names that *expression* may use, in small or capital letters.
     headings : mapping of str to str, optional
-        Of columns, the headings under which the user sees them; a word that only one of them has will do.
+        Of columns, the headings under which the user sees them, with "alpha" for the Greek letter if so typed; a word
+        that only one of them has will do.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def matching_rows(expression: str, table: pd.DataFrame, headings: Mapping[str, s
     if not expression.strip():
         return np.ones(len(table), dtype=bool)
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
+        tree = ast.parse(_with_names(expression.strip(), table, headings or {}), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise InputError(_unreadable(expression)) from None
     words = _words(table, headings or {})
@@ -161,6 +164,23 @@ def _words(table: pd.DataFrame, headings: Mapping[str, str]) -> dict[str, str]:
     single = {word: name for name, title in titles.items() for word in title.split() if counts[word] == 1}
     whole = {title.replace(" ", "_"): name for name, title in titles.items()}
     return single | whole | {str(name).lower(): str(name) for name in table}
+
+
+def _with_names(expression: str, table: pd.DataFrame, headings: Mapping[str, str]) -> str:
+    """Return *expression* with names of columns in place of headings, their units too, outside of quotes."""
+    names: dict[str, str] = {}
+    for name, title in headings.items():
+        if name in table and title.lower() not in table:
+            names |= {title.lower(): name, title.lower().replace("α", "alpha"): name}
+    if not names:
+        return expression
+    longest_first = sorted(names, key=len, reverse=True)
+    spaced = "|".join(re.escape(title).replace(r"\ ", r"[\s_]+") for title in longest_first)
+    heading = re.compile(rf"(?<!\w)({spaced})(?!\w)(\s*{_UNIT})?", re.IGNORECASE)
+    parts = _QUOTED.split(expression)
+    for place in range(0, len(parts), 2):
+        parts[place] = heading.sub(lambda found: names[re.sub(r"[\s_]+", " ", found[1].lower())], parts[place])
+    return "".join(parts)
 
 
 def _is_text(value: Any) -> bool:

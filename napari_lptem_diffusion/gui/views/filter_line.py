@@ -16,12 +16,14 @@ PRESETS = {
     "Judged only": "judged",
     "Long tracks": "frames >= 100",
     "Mixtures only": "model_mismatch <= 0.5",
-    "To be believed": "judged and not immobile and model_mismatch <= 0.5 and not merge_suspected",
+    "Known": "mixing_ratio_known",
+    "To be believed": "mixing_ratio_known and model_mismatch <= 0.5 and not merge_suspected",
+    "Away from the edge": "frames_at_edge == 0",
     "Immobile": "immobile",
     "Switching": "changes > 0",
 }
 _PAUSE_MS = 300
-_LONGEST_REASON = 90  # letters; with what follows from it, two lines of a narrow window
+_LONGEST_REASON = 100  # letters; with what follows from it, three lines of a narrow window
 _WRONG = "#e0564f"  # to be read on dark and light ground
 
 
@@ -38,8 +40,8 @@ class FilterLine(QWidget):
         self.edit.setPlaceholderText("Filter: frames >= 50")
         self.edit.setToolTip(
             "Show only rods that meet a condition on the columns of the table, such as frames >= 50 and "
-            "mixing_ratio < 0.3. Compare with <, <=, >, >=, ==, !=; join "
-            "with 'and', 'or', 'not'; log10() and abs() are known. A column's tooltip says how it is called here."
+            "mixing_ratio < 0.3; headings will do as names. Compare with <, <=, >, >=, ==, !=; join "
+            "with 'and', 'or', 'not'; log10() and abs() are known. What is known: mixing_ratio_known and the like."
         )
         self.count = QLabel()
         self.count.setObjectName(SECONDARY)
@@ -130,13 +132,13 @@ class FilterLine(QWidget):
 
 
 class _Sentence(QLabel):
-    """A label of two lines at most, whose text never widens what it is in; the whole of it is in its tooltip."""
+    """A label of three lines at most, whose text never widens what it is in; the whole of it is in its tooltip."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setMaximumHeight(2 * self.fontMetrics().lineSpacing() + 4)
+        self.setMaximumHeight(3 * self.fontMetrics().lineSpacing() + 4)
 
     def say(self, reason: str, consequence: str) -> None:
         """Show *reason*, cut where it is too long, and what follows from it."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QPainterPath
+from qtpy.QtGui import QPainterPath, QResizeEvent
 from qtpy.QtWidgets import QGraphicsPathItem
 
 from napari_lptem_diffusion.export.units import with_units
@@ -30,6 +30,7 @@ _MOST_OTHERS = 30
 _CURVE_POINTS = 60
 _POINT_PX = 6
 _AXIS_WIDTH_EM = 4.2
+_MARGINS_PX = 16
 _UNITS = {"lag_s": "s", "lag_frames": "frames", "msd_um2": "µm²", "msd_px2": "px²"}
 
 
@@ -41,7 +42,7 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         self.theme = Theme()
         self._analysis: Analysis | None = None
         self._particles: tuple[int, ...] = ()
-        self._words = ""
+        self._words = ("", "")
         self._title = GivingLabel(justify="left")
         self.addItem(self._title, row=0, col=0)
         axes = {side: DecadesAxis(side, is_logarithmic=True) for side in ("left", "bottom")}
@@ -98,7 +99,7 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         self.bars.setPath(QPainterPath())
         for line in self.lines.values():
             line.setData([], [])
-        self._words = ""
+        self._words = ("", "")
         self._title.setText("")
 
     def set_theme(self, theme: Theme) -> None:
@@ -114,6 +115,12 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         self.lines["total"].setPen(pg.mkPen(theme.foreground, width=2))
         self.bars.setPen(pg.mkPen(with_alpha(theme.foreground, _UNSURE_ALPHA)))
         self._write_labels()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say as much as there is room for."""
+        super().resizeEvent(event)
+        if event is not None:  # which it is while pyqtgraph builds the view
+            self._say()
 
     def _show_all(self) -> None:
         """Fit the axes to all that is drawn; in numbers, not in pixels, so that a hidden plot can be drawn as well."""
@@ -144,7 +151,7 @@ class MsdPlot(pg.GraphicsLayoutWidget):
         lags = np.geomspace(1, max(longest_lag, 2), _CURVE_POINTS)
         parts = predicted(row, rms_error_px(track), self._analysis.settings.diffusion.exposure_fraction, lags)
         if parts is None:
-            self._words = "not judged: no prediction"
+            self._words = ("not judged: no prediction", "not judged")
             return
         to_lag, to_msd = _factors(calibration)
         x = np.log10(lags * to_lag)
@@ -152,10 +159,11 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             values = getattr(parts, name) * to_msd
             drawn = values > 1e-3 * parts.total * to_msd  # a part that adds nothing would only stretch the axis
             line.setData(x[drawn], np.log10(values[drawn]))
+        fbm, ctrw = (f"<span style='color:{colour}'>" for colour in (self.theme.fbm, self.theme.ctrw))
         self._words = (
-            f"<span style='color:{self.theme.fbm}'>FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; "
-            f"<span style='color:{self.theme.ctrw}'>CTRW 4 K t</span> &nbsp; dotted: 4 sigma² &nbsp; "
-            "line: sum"
+            f"{fbm}FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; {ctrw}CTRW 4 K t</span> &nbsp; "
+            "dotted: 4 sigma² &nbsp; line: sum",
+            f"{fbm}FBM</span> &nbsp; {ctrw}CTRW</span> &nbsp; dotted: error",
         )
 
     def _show_other(self, particle: int, x: Floats, y: Floats) -> None:
@@ -172,8 +180,14 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             ]
         self.panel.setLabel("bottom", f"lag ({_UNITS[lag]})", color=self.theme.foreground)
         self.panel.setLabel("left", f"MSD ({_UNITS[msd]})", color=self.theme.foreground)
+        self._say()
+
+    def _say(self) -> None:
+        """Write what the lines are, as far as there is room."""
         if self._particles:
-            self._title.setText(f"<b>rod {self._particles[-1]}</b> &nbsp; {self._words}", color=self.theme.foreground)
+            rod = f"<b>rod {self._particles[-1]}</b>"
+            texts = [*(f"{rod} &nbsp; {words}" for words in self._words), rod]
+            self._title.show_text(texts, self.theme.foreground, self.width() - _MARGINS_PX)
 
 
 def predicted(row: pd.Series, localization_error_px: float, exposure_fraction: float, lags: Floats) -> MsdParts | None:

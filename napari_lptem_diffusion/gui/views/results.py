@@ -13,11 +13,13 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QSplitter, QTabWidget, QVBoxLayo
 from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.changes import change_frames
 from napari_lptem_diffusion.gui.views.columns import columns_for
 from napari_lptem_diffusion.gui.views.displacements import DisplacementPlot
 from napari_lptem_diffusion.gui.views.filter_line import FilterLine
+from napari_lptem_diffusion.gui.views.headline import Headline, rod_parts
 from napari_lptem_diffusion.gui.views.msd_plot import MsdPlot
-from napari_lptem_diffusion.gui.views.rod_table import change_frames, rod_table
+from napari_lptem_diffusion.gui.views.rod_table import rod_table
 from napari_lptem_diffusion.gui.views.scatter import AllRods
 from napari_lptem_diffusion.gui.views.table import RodTable
 from napari_lptem_diffusion.gui.views.theme import Theme
@@ -40,7 +42,7 @@ class Results(QWidget):
         self._selection = selection
         self._analysis: Analysis | None = None
         self._moved = pd.DataFrame()
-        self._particle = QLabel()
+        self._particle = Headline()
         self._whose = QLabel()
         self.filter_line = FilterLine(selection)
         self.table = RodTable(selection)
@@ -73,7 +75,7 @@ class Results(QWidget):
     @property
     def words(self) -> str:
         """What is said of the selected rods."""
-        return str(self._particle.text())
+        return " · ".join(self._particle.parts)
 
     def say_whose(self, sentence: str) -> None:
         """Say above the views of which movie the result is; nothing where *sentence* is empty."""
@@ -136,15 +138,16 @@ class Results(QWidget):
         if self._analysis is None:
             return
         particles = self._particles
-        if not particles:
-            words = "No rod is selected: click on one in the movie, the table or a plot."
+        if particles:
+            motion = self._analysis.motion
+            whole = motion.particles[motion.particles["particle"] == particles[-1]].iloc[0]
+            parts, explained = rod_parts(
+                particles[-1], whole, motion.frames[motion.frames["particle"] == particles[-1]]
+            )
+            more = [f"{counted(len(particles), 'rod')} selected"] if len(particles) > 1 else []
+            self._particle.say([*parts, *more], explained)
         else:
-            motion = self._analysis.motion.particles
-            whole = motion[motion["particle"] == particles[-1]].iloc[0]
-            more = f" · {counted(len(particles), 'rod')} selected" if len(particles) > 1 else ""
-            words = particle_text(particles[-1], whole) + more
-        self._particle.setText(words)
-        self._particle.setToolTip(words)  # the line itself may be cut off
+            self._particle.say(["No rod is selected: click on one in the movie, the table or a plot."])
         # Only the plot in front: the others wait until they are.
         self._draw(self.tabs.currentWidget(), self._analysis, particles)
 
@@ -187,8 +190,7 @@ class Results(QWidget):
         return action
 
     def _lay_out(self) -> None:
-        for line in (self._particle, self._whose):
-            line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._whose.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._whose.setStyleSheet("font-weight: bold")
         self._whose.hide()
         for plot, title, tip in (
@@ -213,18 +215,6 @@ class Results(QWidget):
         layout.setContentsMargins(6, 4, 6, 4)
         layout.addWidget(self._whose)
         layout.addWidget(halves, stretch=1)
-
-
-def particle_text(particle: int, whole: pd.Series) -> str:
-    """Return a row of ``motion.particles`` in a sentence."""
-    seen = f"Rod {particle} · {counted(whole['frames'], 'frame')}"
-    if pd.isna(whole["mixing_ratio"]):
-        why = "does not move beyond its localization error" if whole["immobile"] else "too short"
-        return f"{seen} · {why}: no mixing ratio, no exponents"
-    low, high = whole["mixing_ratio_low"], whole["mixing_ratio_high"]
-    changes = len(change_frames(whole["change_points"]))
-    changes_text = f" · {counted(changes, 'change')}" if changes else ""
-    return f"{seen} · mixing ratio {whole['mixing_ratio']:.2f} ({low:.2f} to {high:.2f}){changes_text}"
 
 
 def _column(first: QWidget, second: QWidget) -> QWidget:

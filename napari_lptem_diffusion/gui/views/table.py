@@ -8,23 +8,22 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, Qt
-from qtpy.QtGui import QAction, QGuiApplication, QIcon, QKeySequence, QPalette, QPixmap
+from qtpy.QtGui import QAction, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QMenu,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QWidget,
 )
 
 from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.cell import Cell
 from napari_lptem_diffusion.gui.views.columns import Column
+from napari_lptem_diffusion.gui.views.frozen_column import FrozenColumn
 from napari_lptem_diffusion.gui.views.table_model import RodModel
 
 _MEASURED_ROWS = 30
-_FAINT_ALPHA = 0.5
 
 
 class RodTable(QTableView):
@@ -37,15 +36,19 @@ class RodTable(QTableView):
         self._chosen: dict[str, bool] = {}
         self.rods = RodModel(self)
         self.setModel(self.rods)
-        self.setItemDelegate(_Cell(self))
+        self.setItemDelegate(Cell(self))
         self._lay_out()
+        self.frozen = FrozenColumn(self)
         self.copy_action = QAction("Copy selected rows", self)
         self.copy_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Copy))
-        self.copy_action.setToolTip("Copy the selected rows with their headings, to paste into a spreadsheet.")
+        self.copy_action.setToolTip("Copy the selected rows with headings and intervals, to paste into a spreadsheet.")
         self.copy_action.triggered.connect(self.copy)
         self.centre_action = QAction("Centre the movie on the rod", self)
         self.centre_action.setShortcuts([QKeySequence(Qt.Key.Key_Return), QKeySequence(Qt.Key.Key_Enter)])
-        self.centre_action.setToolTip("Bring the selected rod into view, as a double click on its row does.")
+        self.centre_action.setToolTip(
+            "Bring the selected rod into view and near, as a double click on its row does. Napari's house shows the "
+            "whole movie again."
+        )
         self.centre_action.triggered.connect(lambda _: selection.centre())
         for action in (self.copy_action, self.centre_action):
             action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
@@ -73,7 +76,7 @@ class RodTable(QTableView):
         self._fit(number)
 
     def copy(self) -> None:
-        """Put the selected rows, as they are shown, with headings on the clipboard."""
+        """Put the selected rows, as they are shown, with headings and intervals on the clipboard."""
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
         header = self.horizontalHeader()
         columns = [header.logicalIndex(place) for place in range(header.count())]
@@ -91,6 +94,16 @@ class RodTable(QTableView):
             action.setToolTip(column.help)
             action.toggled.connect(lambda chosen, name=column.name: self.choose_column(name, chosen))
         return menu
+
+    def scrollTo(
+        self, index: QModelIndex, hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible
+    ) -> None:
+        """Bring a cell into view; the first column always is, wherever the others are."""
+        bar = self.horizontalScrollBar()
+        before = bar.value()
+        super().scrollTo(index, hint)
+        if index.column() == 0:
+            bar.setValue(before)
 
     def _fit(self, number: int) -> None:
         """Make a column as wide as its heading with the arrow of sorting, and as its cells."""
@@ -119,7 +132,7 @@ class RodTable(QTableView):
             if main is not None:
                 index = self.rods.index(main, 0)
                 self.selectionModel().setCurrentIndex(index, flags.NoUpdate)
-                if not self.visualRect(index).intersects(self.viewport().rect()):
+                if not self.frozen.visualRect(index).intersects(self.frozen.viewport().rect()):
                     self.scrollTo(index, QAbstractItemView.ScrollHint.PositionAtCenter)
 
     def _ranges(self) -> QItemSelection:
@@ -155,30 +168,10 @@ class RodTable(QTableView):
         header = self.horizontalHeader()
         header.setStretchLastSection(True)
         header.setSectionsMovable(True)
+        header.setFirstSectionMovable(False)  # which is frozen
         header.setResizeContentsPrecision(_MEASURED_ROWS)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setStyleSheet("QHeaderView::section { font-weight: normal; padding: 2px 0px; }")
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header.customContextMenuRequested.connect(self._show_menu)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
-
-
-class _Cell(QStyledItemDelegate):
-    """A cell whose faint text stays faint, and whose swatch keeps its colour, where its row is selected."""
-
-    def initStyleOption(self, option: QStyleOptionViewItem | None, index: QModelIndex) -> None:
-        """Give the selected cell the colours of the cell."""
-        super().initStyleOption(option, index)
-        if option is None:
-            return
-        if index.data(Qt.ItemDataRole.ForegroundRole) is not None:
-            faint = option.palette.color(QPalette.ColorRole.HighlightedText)
-            faint.setAlphaF(_FAINT_ALPHA)
-            option.palette.setColor(QPalette.ColorRole.HighlightedText, faint)
-        colour = index.data(Qt.ItemDataRole.DecorationRole)
-        if colour is not None:
-            swatch = QPixmap(option.decorationSize)
-            swatch.fill(colour)
-            icon = QIcon(swatch)
-            icon.addPixmap(swatch, QIcon.Mode.Selected)  # or the style would tint it
-            option.icon = icon

@@ -10,17 +10,23 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor
 
+from napari_lptem_diffusion.diffusion.known import WHY_NOT_KNOWN
 from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.views.columns import Column, written
 
 IMMOBILE = "immobile"
 LEAST_SHARE = 0.1
 """An exponent of a part that carries a smaller share of the motion is shown faintly."""
+INTERVAL = Qt.ItemDataRole.UserRole
+"""Role of the interval that is written small beside a value."""
 _FAINT = QColor(128, 128, 128)
 
 
 class RodModel(QAbstractTableModel):
-    """A `rod_table`, one row per rod that passes the filter, in the order of one column; unknown values last."""
+    """A `rod_table`, one row per rod that passes the filter, in the order of one column.
+
+    Values of which nothing is known come after the known ones, missing ones last.
+    """
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -97,12 +103,12 @@ class RodModel(QAbstractTableModel):
         """Return text, tooltip, alignment or colour of a cell."""
         column, row = self.columns[index.column()], self._rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            if column.name == "mixing_ratio" and self._values["immobile"][row]:
-                return IMMOBILE
-            return column.text(self._values[column.name][row])
+            return self._text(row, column)
+        if role == INTERVAL:
+            return self._interval(row, column) if f"{column.name}_known" in self._values else ""
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._cell_help(row, column)
-        if role == Qt.ItemDataRole.ForegroundRole and self._is_of_small_part(row, column.name):
+        if role == Qt.ItemDataRole.ForegroundRole and self._is_faint(row, column.name):
             return _FAINT
         if role == Qt.ItemDataRole.TextAlignmentRole:
             middle = Qt.AlignmentFlag.AlignVCenter
@@ -120,8 +126,33 @@ class RodModel(QAbstractTableModel):
         places = places.sort_values("particle")
         if name in places:
             up = order == Qt.SortOrder.AscendingOrder
-            places = places.sort_values(name, ascending=up, kind="stable", na_position="last")
+            unsure = ~places[f"{name}_known"] if f"{name}_known" in places else False
+            places = places.assign(unsure=unsure, missing=places[name].isna())
+            places = places.sort_values(["missing", "unsure", name], ascending=[True, True, up], kind="stable")
         self._rows = places.index.to_numpy(dtype=np.intp)
+
+    def _text(self, row: int, column: Column) -> str:
+        """Return what a cell says."""
+        if column.name == "mixing_ratio" and self._values["immobile"][row]:
+            return IMMOBILE
+        if column.name == "changes" and self._values["levels"][row]:
+            return str(self._values["levels"][row])
+        text = column.text(self._values[column.name][row])
+        return f"{text} ?" if self._is_not_known(row, column.name) else text
+
+    def _interval(self, row: int, column: Column, dash: str = "–") -> str:
+        """Return the interval of a cell, or "" where it has none."""
+        if f"{column.name}_low" not in self._values or pd.isna(self._values[f"{column.name}_low"][row]):
+            return ""
+        return dash.join(column.text(self._values[f"{column.name}{end}"][row]) for end in ("_low", "_high"))
+
+    def _is_faint(self, row: int, name: str) -> bool:
+        return self._is_not_known(row, name) or self._is_of_small_part(row, name)
+
+    def _is_not_known(self, row: int, name: str) -> bool:
+        """Whether a cell has a value of which nothing is known."""
+        known = self._values.get(f"{name}_known")
+        return known is not None and not known[row] and not pd.isna(self._values[name][row])
 
     def _is_of_small_part(self, row: int, name: str) -> bool:
         """Whether a cell is the exponent of a part that hardly moves the rod."""
@@ -133,10 +164,18 @@ class RodModel(QAbstractTableModel):
         """Return what else is to be said of a cell, or None."""
         if column.name == "mixing_ratio" and self._values["immobile"][row]:
             return "The rod does not move beyond its localization error."
-        if f"{column.name}_low" not in self._values or pd.isna(self._values[f"{column.name}_low"][row]):
+        if column.name == "changes" and self._values["levels"][row]:
+            return "Median mixing ratio before and after each change; ?: not known. Alt+Right shows the next change."
+        if column.name == "flags":
+            return str(self._values["flags"][row]) or None
+        interval = self._interval(row, column, " to ")
+        if not interval:
             return None
-        low, high = (column.text(self._values[f"{column.name}{end}"][row]) for end in ("_low", "_high"))
-        interval = f"{low} to {high} (central 90 %)"
+        said = [f"{interval} (central 90 %)"]
+        if self._is_not_known(row, column.name):
+            said.append(f"{WHY_NOT_KNOWN.capitalize()}.")
         if self._is_of_small_part(row, column.name):
-            return f"{interval}. It means little: this part carries less than {LEAST_SHARE:.0%} of the motion."
-        return interval
+            said.append(f"It means little: this part carries less than {LEAST_SHARE:.0%} of the motion.")
+        if column.name == "mixing_ratio" and "levels" in self._values and self._values["levels"][row]:
+            said.append("The motion changes: this is an average of before and after.")
+        return "\n".join(said)

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from qtpy.QtGui import QColor
 
-_FBM_HEX, _CTRW_HEX = "#2fbf5b", "#c07cff"
-_DARKER_PERCENT = 150
+from napari_lptem_diffusion.export.palette import MIXING_RATIO
+
+_CTRW_HEX, _, _FBM_HEX = MIXING_RATIO.anchors  # the ends of its scale: a colour means one thing
+_DARKER_PERCENT = 165
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,12 @@ class Theme:
     def readable(self, rgb: ArrayLike) -> QColor:
         """Return sRGB in 0..1, which is light, as a colour that stands out from the background."""
         colour = QColor.fromRgbF(*np.asarray(rgb, dtype=float).tolist())
-        return colour.darker(_DARKER_PERCENT) if QColor(self.background).lightnessF() > 0.5 else colour
+        return colour.darker(_DARKER_PERCENT) if self.is_light else colour
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the background is."""
+        return bool(QColor(self.background).lightnessF() > 0.5)
 
     @property
     def fbm(self) -> str:

@@ -14,6 +14,7 @@ from napari_lptem_diffusion.gui.views.axes import GivingLabel, LevelAxis, Second
 from napari_lptem_diffusion.gui.views.theme import Theme
 
 _LEAST_FRAMES_IN_VIEW = 8
+_LEAST_PANEL_EM, _BESIDE_PANELS_EM = 2.2, 5.5
 _NAMES_EM, _NUMBERS_EM = 5.2, 1.5
 _MARGINS_PX = 16
 _PADDING = 0.12
@@ -23,8 +24,11 @@ class TimePanels(pg.GraphicsLayoutWidget):
     """Panels over one axis of frames; a click shows that frame, the cursor can be dragged, the wheel zooms.
 
     A double click shows the whole movie again. Subclasses add panels with `add_panel`, draw what is in view in
-    `draw`, and say in `read_out` what the curves are at a frame.
+    `draw`, say in `read_out` what the curves are at a frame, and in `key` what their kinds mean. Where there is too
+    little room, the lower panels give way.
     """
+
+    key = ""
 
     def __init__(self, selection: Selection) -> None:
         super().__init__()
@@ -138,14 +142,17 @@ class TimePanels(pg.GraphicsLayoutWidget):
                 panel.getAxis(side).setTextPen(theme.foreground)
             cursor.setPen(pg.mkPen(theme.highlight, width=2))
             cursor.setHoverPen(pg.mkPen(theme.highlight, width=4))
-        self.panels[-1].setLabel("bottom", "frame", color=theme.foreground)
+        for panel in self.panels:
+            panel.getAxis("bottom").setLabel("frame", color=theme.foreground)
         self.say()
 
     def say(self) -> None:
         """Write what the curves are under the pointer, or else at the frame in view."""
         frame = self.selection.frame if self._hovered is None else self._hovered
         full, short = self.read_out(frame), self.read_out(frame, short=True)
-        self._said.show_text(full, self.theme.foreground, short, self.width() - _MARGINS_PX)
+        key = f"<span style='color:{self.theme.faint}'>{self.key}</span>"
+        texts = (f"{full} &nbsp; {key}", full, f"{short} &nbsp; {key}", short, f"<b>frame {frame}</b>")
+        self._said.show_text(texts, self.theme.foreground, self.width() - _MARGINS_PX)
 
     def place(self, frame: int) -> str:
         """Return "frame 12", with its time if that is known."""
@@ -153,9 +160,10 @@ class TimePanels(pg.GraphicsLayoutWidget):
         return f"frame {frame}{seconds}"
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Say as much as there is room for."""
+        """Show and say as much as there is room for."""
         super().resizeEvent(event)
         if event is not None:  # which it is while pyqtgraph builds the view
+            self._fit_panels()
             self.say()
 
     def leaveEvent(self, event: QEvent) -> None:
@@ -163,6 +171,14 @@ class TimePanels(pg.GraphicsLayoutWidget):
         super().leaveEvent(event)
         self._hovered = None
         self.say()
+
+    def _fit_panels(self) -> None:
+        """Show the upper panels that can be high enough to be read, at least one."""
+        em = self.fontMetrics().height()
+        fitting = max(1, int((self.height() / em - _BESIDE_PANELS_EM) / _LEAST_PANEL_EM))
+        for number, panel in enumerate(self.panels):
+            panel.setVisible(number < fitting)
+            panel.showAxis("bottom", number == min(fitting, len(self.panels)) - 1)
 
     def _on_frame(self, frame: int) -> None:
         for cursor in self.cursors:

@@ -11,14 +11,18 @@ import pyqtgraph as pg
 from qtpy.QtGui import QPainterPath
 from qtpy.QtWidgets import QGraphicsPathItem
 
+from napari_lptem_diffusion.diffusion.estimate import CHANGE_REACH
+from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
+from napari_lptem_diffusion.gui.views.changes import change_probability
 from napari_lptem_diffusion.gui.views.columns import UNKNOWN
 from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
 from napari_lptem_diffusion.gui.views.theme import Theme, with_alpha
 from napari_lptem_diffusion.gui.views.time_panels import TimePanels
 
-_WIDE_ALPHA, _NARROW_ALPHA = 45, 85
+_BAND_ALPHAS = {"_low": 45, "_q25": 85}
+_MORE_ON_LIGHT = 1.7
 _ENDS = (("_low", "_high"), ("_q25", "_q75"))
 _PLATE_ALPHA = 190
 _LEAST_LINES_BETWEEN_TICKS = 0.9
@@ -27,6 +31,8 @@ _TITLES = {"mixing_ratio": "mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": 
 
 class TimePlot(TimePanels):
     """A panel for the mixing ratio and one for each exponent, so that bands never lie on one another."""
+
+    key = "bands: 90 %, inner 50 %"
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection)
@@ -41,8 +47,8 @@ class TimePlot(TimePanels):
         for name, curve in self.curves.items():
             self._panel_of[name].addItem(curve, ignoreBounds=True)
         self.setToolTip(
-            "Light bands: central 90 % intervals, darker ones 50 %. Dashed lines: change points, with the probability "
-            "that the motion changes within one displacement of there.\n"
+            "Outer bands: central 90 % intervals, inner ones 50 %. Dashed lines: change points, with the probability "
+            f"that the motion changes within {CHANGE_REACH} frames of there; below one half none is called.\n"
             "Click: go to that frame. Wheel and drag: zoom and move in time; double click: the whole movie."
         )
         self.set_theme(self.theme)
@@ -74,7 +80,8 @@ class TimePlot(TimePanels):
         said = [f"<b>{f'frame {frame}' if short else self.place(frame)}</b>"]
         for name, title in _TITLES.items():
             value, low, high = (float(self._motion[name + end][frame]) for end in ("", "_low", "_high"))
-            text = UNKNOWN if np.isnan(value) else f"{value:.2f}{'' if short else f' ({low:.2f}–{high:.2f})'}"
+            sure = "" if is_known(name, low, high) else " ?"
+            text = UNKNOWN if np.isnan(value) else f"{value:.2f}{sure}{'' if short else f' ({low:.2f}–{high:.2f})'}"
             said.append(f"<span style='color:{self._colour(name)}'>{title}</span> {text}")
         return " &nbsp; ".join(said)
 
@@ -83,8 +90,8 @@ class TimePlot(TimePanels):
         super().set_theme(theme)
         for (name, ends), band in self.bands.items():
             band.setPen(pg.mkPen(None))
-            alpha = _WIDE_ALPHA if ends[0] == "_low" else _NARROW_ALPHA
-            band.setBrush(pg.mkBrush(with_alpha(self._colour(name), alpha)))
+            alpha = _BAND_ALPHAS[ends[0]] * (_MORE_ON_LIGHT if theme.is_light else 1)
+            band.setBrush(pg.mkBrush(with_alpha(self._colour(name), round(alpha))))
         for name, curve in self.curves.items():
             curve.setPen(pg.mkPen(self._colour(name), width=2))
         for name, panel in self._panel_of.items():
@@ -108,7 +115,7 @@ class TimePlot(TimePanels):
         super().show_changes(frames)
         for frame, lines in self.changes.items():
             if frame in self._motion.index:
-                self._write_probability(lines[0], float(self._motion["change_probability"][frame]))
+                self._write_probability(lines[0], change_probability(self._motion, frame))
 
     def _write_probability(self, line: pg.InfiniteLine, probability: float) -> None:
         """Write the probability of a change beside its line, which keeps the text alive."""
