@@ -79,6 +79,7 @@ class Canvas(QObject):
         self.tool = RodTool()
         self._scene: Scene | None = None
         self._image: Image | None = None
+        self._movies: tuple[Image, ...] = ()
         self._frame_interval_s = frame_interval_s
         self._result = ResultLayers(viewer, self)
         self._labels: Callable[[int], NDArray[np.int32]]
@@ -121,13 +122,14 @@ class Canvas(QObject):
     def show_movie(self, image: Image | None, movies: Sequence[Image]) -> None:
         """Show *image* with its result, fitted to the canvas; hide the other *movies* and what belongs to them."""
         self.tool.give_up()
-        self._image = image
+        self._image, self._movies = image, tuple(movies)
+        if image is not None:  # before anything is drawn
+            layers.share_units(image, movies, self._result.all)
         for movie in movies:
             movie.visible = movie is image and (self.look.movie or self.scene is None)
         self._result.show_with(self._image)
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
-            layers.share_units(image, movies, self._result.all)
             self._viewer.reset_view(layers=[image])
         self.read_slider()
         self.repaint()
@@ -140,7 +142,7 @@ class Canvas(QObject):
             layer.units = space["units"]
             layer.scale = space["scale"]
             layer.axis_labels = space["axis_labels"]
-        layers.share_units(image, self._viewer.layers, self._result.all)
+        layers.share_units(image, self._movies, self._result.all)
         self._viewer.canvas.overlays.scale_bar.visible = space["units"][-1] != "pixel"
         if is_other:
             self._viewer.reset_view(layers=[image])

@@ -28,6 +28,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 TRACKS, MASKS = "tracks", "rod masks"
 
+_OWN_UNITS = "units of its own"
 _TAIL_WIDTH_PX = 3
 _CONTRAST_PERCENTILES = (0.2, 99.8)
 _CONTRAST_BYTES = 6e6
@@ -73,13 +74,25 @@ def space(calibration: Calibration) -> dict[str, Any]:
 
 
 def share_units(image: Image, movies: Iterable[Layer], of_result: Iterable[Layer]) -> None:
-    """Give our other *movies* and the layers *of_result* the units of *image*, the movie in view.
+    """Give the other *movies* and the layers *of_result* the units of *image*, the movie in view.
 
-    napari warns of layers in different units, hidden ones as well. They get their own again when they are chosen.
+    napari warns of layers in different units, hidden ones as well, and then uses none of them. Movies get their own
+    again when they are chosen: those that another reader opened by `give_back_units`.
     """
-    aside = [layer for layer in movies if layer is not image and isinstance(layer.data, Movie)]
-    for layer in (*aside, *of_result):
+    for layer in movies:
+        if layer is not image and layer.units != image.units:
+            if not isinstance(layer.data, Movie):
+                layer.metadata.setdefault(_OWN_UNITS, layer.units)
+            layer.units = image.units
+    for layer in of_result:
         layer.units = image.units
+
+
+def give_back_units(layer: Layer) -> None:
+    """Give a layer of another reader the units that it had before `share_units`."""
+    own = layer.metadata.pop(_OWN_UNITS, None)
+    if own is not None:
+        layer.units = own
 
 
 def contrast_limits(movie: Movie) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui.calibration import movie_of_layer, show_calibration
 from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.gui.import_tracks import TRACK_SUFFIXES
+from napari_lptem_diffusion.gui.layers import give_back_units
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES, Movie
 from napari_lptem_diffusion.settings import MovieSettings
@@ -82,6 +83,8 @@ class MoviePanel(QWidget):
         for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
             event.disconnect(self._on_layers)
         self._viewer.layers.selection.events.active.disconnect(self._on_layers)
+        for layer in self.movies:
+            give_back_units(layer)
 
     @property
     def settings(self) -> MovieSettings:
@@ -150,6 +153,8 @@ class MoviePanel(QWidget):
             self.form.set_settings(MovieSettings() if image is None else self._typed.get(image, MovieSettings()))
         self.image = image
         self.movie = None
+        if image is not None:
+            give_back_units(image)
         try:
             self.movie = None if image is None else movie_of_layer(image)
         except InputError as error:

@@ -58,6 +58,25 @@ def test_a_layer_of_another_reader_keeps_its_own_scale(widget, viewer, frames):
     assert len({tuple(map(str, layer.units)) for layer in viewer.layers}) == 1
 
 
+def test_units_agree_whichever_reader_opened_the_movie_in_view(shown, viewer, frames, monkeypatch):
+    """Else napari warns over the canvas, of hidden layers as well."""
+    told = []
+    monkeypatch.setattr("napari._vispy.canvas.show_warning", told.append)
+    ours = viewer.layers["rods.tif"]
+    physical = viewer.add_image(frames, name="of another reader", scale=(0.1, 3, 3), units=("s", "um", "um"))
+    plain = viewer.add_image(frames, name="plain")
+    told.clear()  # napari draws a new layer before anybody else hears of it
+    for image in (ours, plain, physical, ours, physical):
+        viewer.layers.selection.active = image
+        assert viewer.layers.extent.units is not None
+    assert not told
+    assert [str(unit) for unit in physical.units] == ["second", "micrometer", "micrometer"]
+    assert shown.movie_panel.movie.calibration.pixel_size_nm == pytest.approx(3000)
+    viewer.layers.selection.active = ours
+    shown.movie_panel.leave_viewer()
+    assert str(plain.units[-1]) == "pixel"
+
+
 def test_a_typed_scale_stays_with_its_movie(shown, viewer, frames):
     first = viewer.layers["rods.tif"]
     shown.movie_panel.form.rows["pixel_size_nm"].value_widget.value = 5.0
