@@ -15,6 +15,7 @@ from napari_lptem_diffusion.movie.frames import Recording
 from napari_lptem_diffusion.movie.movie import Movie
 from napari_lptem_diffusion.movie.mrc import open_mrc
 from napari_lptem_diffusion.movie.npy import open_npy
+from napari_lptem_diffusion.movie.ser import open_ser
 from napari_lptem_diffusion.movie.tiff import open_tiff
 
 
@@ -33,7 +34,10 @@ FORMATS = (
     _Format("DigitalMicrograph stacks", (".dm3", ".dm4"), open_digital_micrograph),
     _Format("MRC stacks", (".mrc", ".mrcs"), open_mrc),
     _Format("Velox series", (".emd",), open_emd),
+    _Format("TIA series", (".ser",), open_ser),
 )
+_WITHOUT_FRAMES = ".emi"
+"""Ending of the files that TIA writes beside its series; taken so that a user who drops one is told of the other."""
 MOVIE_SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
 """Endings of the movie files that are read, in lower case."""
 
@@ -69,11 +73,11 @@ def open_movie(path: str | Path, pixel_size_nm: float | None = None, frame_inter
 
 
 def looks_like_movie(path: str | Path) -> bool:
-    """Whether *path* is a file with a known ending or a folder with at least two images; opens nothing."""
+    """Whether *path* is a file with a known ending or a folder with at least two images; opens no file."""
     path = Path(path)
     if path.is_dir():
         return len(list(islice(images_in(path), 2))) == 2
-    return path.suffix.lower() in MOVIE_SUFFIXES
+    return path.suffix.lower() in (*MOVIE_SUFFIXES, _WITHOUT_FRAMES)
 
 
 def _reader_of(path: Path) -> Callable[[Path], Recording]:
@@ -90,6 +94,8 @@ def _reader_of(path: Path) -> Callable[[Path], Recording]:
             return known.open
     if suffix in FRAME_SUFFIXES:
         raise InputError(f"{path.name} is a single image; a movie of such images is opened by its folder.")
+    if suffix == _WITHOUT_FRAMES:
+        raise InputError(f"{path.name} holds no frames; open the series that lies beside it ({path.stem}_1.ser).")
     readable = ", ".join(f"{known.name} ({' '.join(known.suffixes)})" for known in FORMATS)
     raise InputError(
         f"{path.name} is of a format that is not read; what is read: {readable}, and folders of JPEG, PNG or "
