@@ -89,6 +89,7 @@ class ExportPanel(QWidget):
         ]
         self._lay_out()
         result.changed.connect(self._on_result)
+        result.corrected.connect(self._offer)
 
     @property
     def analysis(self) -> Analysis:
@@ -136,8 +137,11 @@ class ExportPanel(QWidget):
         return folder, replace
 
     def _on_result(self, analysis: Analysis | None) -> None:
-        """Without rods there is nothing to draw, only tables."""
         self._columns = None
+        self._offer(analysis)
+
+    def _offer(self, analysis: Analysis | None) -> None:
+        """Without rods there is nothing to draw, only tables."""
         for action in self._drawn:
             action.setEnabled(analysis is not None and not analysis.motion.particles.empty)
 

@@ -360,6 +360,8 @@ class LptemDiffusionWidget(QWidget):
             section.set_state(whose)
         self.steps.show_measured({} if result is None else result.measured)
         self.steps.show_result(result)
+        if result is not None and not (result.tracks.empty or self.top_bar.results_button.isEnabled()):
+            self._on_result(result)  # its first rod was drawn where nothing was found
 
     def _on_theme(self) -> None:
         theme = get_theme(self._viewer.theme)

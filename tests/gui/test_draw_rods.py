@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_lptem_diffusion.particles.correcting.correction import AddRod, Rod
 from tests.analysis_factory import GAP_FRAMES, GAP_PARTICLE, empty_analysis, make_analysis
 from tests.gui.correct_desk import desk_on_screen
 
@@ -96,3 +97,18 @@ def test_a_rod_is_drawn_where_nothing_was_found(make_napari_viewer, qtbot, monke
     desk.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert desk.particles() == set()
     desk.canvas.disconnect()
+
+
+def test_the_first_rod_that_is_drawn_opens_the_views(widget):
+    nothing = empty_analysis()
+    widget.show_analysis(widget.show_movie(nothing.movie), nothing)
+    assert not widget.results_dock.is_shown
+    assert not widget.export_panel.report_action.isEnabled()
+    first = AddRod(rod=Rod(frame=3, x=60, y=60, angle_deg=30, length=21, width=8))
+    widget.result.set_history(widget.result.history.correct(first))
+    assert widget.results_dock.is_shown
+    assert widget.top_bar.results_button.isEnabled()
+    assert widget.export_panel.report_action.isEnabled()
+    widget.results_dock.hide()
+    widget.result.set_history(widget.result.history.undo().redo())
+    assert not widget.results_dock.is_shown, "the user has closed it"

@@ -12,6 +12,8 @@ from napari_lptem_diffusion.particles.correcting.correction import Rod
 from napari_lptem_diffusion.particles.finding.detector import Detector
 
 _FARTHEST_LENGTHS = 0.5
+_LEAST_SNR = 3.0
+"""Below it the fit follows the noise; the eye, which sees the frames before and after, does better."""
 _POSE = ("x", "y", "angle_deg", "length", "width")
 
 
@@ -38,7 +40,7 @@ def fitted_rod(detector: Detector, image: NDArray[np.generic], rod: Rod, others:
     -------
     Rod or None
         The fitted pose, with the detector's error and the other columns of a detection in ``fit``. None if the fit
-        finds no contrast or leaves the place: the pose by hand is then all that is known.
+        finds nothing that stands out or leaves the place: the pose by hand is then all that is known.
     """
     drawn = pd.DataFrame([rod.model_dump(exclude={"fit"})])
     known = others.dropna(subset=["blur", "contrast"])
@@ -48,7 +50,7 @@ def fitted_rod(detector: Detector, image: NDArray[np.generic], rod: Rod, others:
     fit = detector.refit(detector.field.normalise(image), start, detector.prior.of_rods(len(start)))
     found = detector.table(fit, rod.frame).iloc[-1]
     moved = np.hypot(found["x"] - rod.x, found["y"] - rod.y)
-    if not (np.isfinite(found).all() and found["contrast"] > 0 and moved <= _FARTHEST_LENGTHS * rod.length):
+    if not (np.isfinite(found).all() and found["snr"] >= _LEAST_SNR and moved <= _FARTHEST_LENGTHS * rod.length):
         return None
     pose = {name: float(found[name]) for name in _POSE}
     rest = {str(name): float(found[name]) for name in found.index if name not in (*_POSE, "frame")}
