@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.diffusion.known import RANGES, is_known
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export.comparison_figures import comparison_figure, save_publication_figure
-from napari_lptem_diffusion.export.folder import staged
+from napari_lptem_diffusion.export.folder import EXPORT_SUFFIX, staged
 from napari_lptem_diffusion.export.provenance import software_versions
 from napari_lptem_diffusion.export.read_export import ExportedRods, read_export
 from napari_lptem_diffusion.export.session_file import SESSION_SUFFIX
@@ -28,8 +28,10 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 Floats = NDArray[np.float64]
 _K = ("k_fbm", "k_ctrw")
 QUANTITIES = (*RANGES, *_K)
-LEFT_OUT = ("immobile", "not_judged", "no_mixture")
+COMPARED, LEFT_OUT = "compared", ("immobile", "not_judged", "no_mixture")
 """Why a particle is not compared."""
+LARGEST_MISMATCH = 0.5
+"""Particles with a higher ``model_mismatch`` are not compared unless the user says so."""
 REPLICATES = 2000
 _TO_SIGMA = 1.6448536269514722
 """Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
@@ -69,7 +71,7 @@ class Comparison:
 def compare(
     labels: Mapping[Path, str],
     condition_name: str = "Condition",
-    largest_mismatch: float = 0.5,
+    largest_mismatch: float = LARGEST_MISMATCH,
     replicates: int = REPLICATES,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -200,8 +202,11 @@ def weighted_median(values: Floats, weights: Floats) -> float:
 
 
 def names_of(exports: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for each export: that of its folder or file, or its whole path where two have the same."""
-    own = [path.stem if path.suffix == SESSION_SUFFIX else path.resolve().name for path in exports]
+    """Return a name for each export: that of its movie as its folder or file has it, or its path where two have it."""
+    own = [
+        path.stem if path.suffix == SESSION_SUFFIX else path.resolve().name.removesuffix(EXPORT_SUFFIX)
+        for path in exports
+    ]
     return {path: name if own.count(name) == 1 else path.as_posix() for path, name in zip(exports, own, strict=True)}
 
 
@@ -214,20 +219,32 @@ def _all_particles(
     movies = names_of(list(read))
     tables = [
         rods.particles.assign(
-            movie=movies[path], condition=labels[path], status=_status(rods.particles, largest_mismatch)
+            movie=movies[path], condition=labels[path], status=status_of(rods.particles, largest_mismatch)
         )[columns]
         for path, rods in read.items()
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _status(summary: pd.DataFrame, largest_mismatch: float) -> Any:
-    """Why a particle is compared or not."""
+def status_of(summary: pd.DataFrame, largest_mismatch: float = LARGEST_MISMATCH) -> NDArray[np.str_]:
+    """Return why each particle of a summary, such as ``motion.particles``, is compared or not.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The quantities, ``immobile`` and ``model_mismatch``.
+    largest_mismatch : float
+
+    Returns
+    -------
+    array of str
+        `COMPARED` or one of `LEFT_OUT`.
+    """
     known = summary[list(RANGES)].notna().all(axis=1)
     return np.select(
         [summary["immobile"].astype(bool), ~known, summary["model_mismatch"] > largest_mismatch],
-        list(LEFT_OUT),
-        "compared",
+        [np.str_(name) for name in LEFT_OUT],
+        COMPARED,
     )
 
 

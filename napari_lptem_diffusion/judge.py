@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from napari_lptem_diffusion.analysis import Analysis, StageTime
+from napari_lptem_diffusion.corrections import replay
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.movie import Movie
-from napari_lptem_diffusion.movie.frames import ArrayFrames, Recording
+from napari_lptem_diffusion.movie.frames import ArrayFrames, Recording, Remark
 from napari_lptem_diffusion.particles.track_files.read import Columns, TrackFile, open_tracks
 from napari_lptem_diffusion.progress import Progress, ShouldStop
-from napari_lptem_diffusion.settings import Settings
+from napari_lptem_diffusion.settings import DiffusionSettings, Settings
 
 _LARGEST_PICTURE_PX = 2048
 NO_ERROR = (
@@ -69,14 +70,40 @@ def judge_tracks(
     return Analysis(movie, settings, {}, detections, found.table, motion, laps, px_stands_for_nm=stands_for)
 
 
+def judge_again(
+    analysis: Analysis,
+    settings: DiffusionSettings,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Analysis:
+    """Judge the motion of the same tracks with other *settings*; corrections are made again.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    before = analysis.uncorrected or analysis
+    movie = analysis.movie
+    if NO_ERROR in movie.notes and settings.localization_error_px is not None:
+        movie = movie.noted([note for note in movie.notes if note != NO_ERROR])
+    before = replace(
+        before,
+        movie=movie,
+        settings=before.settings.model_copy(update={"diffusion": settings}),
+        motion=estimate_diffusion(before.tracks, settings, progress, should_stop),
+    )
+    return replay(before, analysis.corrections, progress, should_stop)
+
+
 def _empty_movie(path: Path, found: TrackFile) -> Movie:
     """A movie of the size that the tracks ask for, which takes no memory."""
     table = found.table
     shape = (max(int(table["frame"].max()) + 1, 2), _extent_px(table["y"]), _extent_px(table["x"]))
-    notes = [f"The tracks were read from {path.name}; there is no movie, and pictures are empty but for the tracks."]
+    notes: list[str] = [Remark(f"The tracks were read from {path.name}; there is no movie, only empty frames.")]
     if found.columns is not None:
         told = ", ".join(f"{role.replace('_', ' ')} from {name!r}" for role, name in found.columns.named.items())
-        notes.append(f"Columns: {told}.")
+        notes.append(Remark(f"Columns: {told}."))
     outside = ~(table["x"].between(-0.5, shape[2]) & table["y"].between(-0.5, shape[1]))
     if outside.any():
         notes.append(

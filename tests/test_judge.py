@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 
 from napari_lptem_diffusion.cli import main
+from napari_lptem_diffusion.corrections import History, correct
 from napari_lptem_diffusion.diffusion.estimate import estimate_diffusion
 from napari_lptem_diffusion.errors import InputWarning
 from napari_lptem_diffusion.export.units import with_units
-from napari_lptem_diffusion.judge import judge_tracks
+from napari_lptem_diffusion.judge import judge_again, judge_tracks
 from napari_lptem_diffusion.movie import Calibration
+from napari_lptem_diffusion.particles.correcting.correction import Anchor, SplitTrack
 from napari_lptem_diffusion.session import open_session, save_session
 from napari_lptem_diffusion.settings import Settings
 
@@ -73,6 +75,24 @@ def test_settings_count(judged):
     assert analysis.motion.particles["immobile"].all()
     assert not any("error is not known" in note for note in analysis.movie.notes)
     assert any("error is not known" in note for note in judge_tracks(judged / "mine.csv").movie.notes)
+
+
+def test_judging_again_is_judging_with_other_settings_and_keeps_what_was_corrected(judged):
+    first = judge_tracks(judged / "mine.csv")
+    rod = first.tracks[first.tracks["particle"] == 1].iloc[0]
+    split = SplitTrack(track=Anchor(frame=int(rod["frame"]), x=rod["x"], y=rod["y"]), first_frame=12)
+    settings = Settings.checked({"diffusion": {"localization_error_px": 0.4}}, "test")
+    at_once = correct(judge_tracks(judged / "mine.csv", settings), split)
+    again = judge_again(correct(first, split), settings.diffusion)
+    assert again.settings == at_once.settings
+    assert again.corrections == (split,)
+    assert again.movie.notes == at_once.movie.notes, "the error is known by now"
+    pd.testing.assert_frame_equal(again.tracks, at_once.tracks)
+    for table in ("frames", "particles", "msd"):
+        pd.testing.assert_frame_equal(getattr(again.motion, table), getattr(at_once.motion, table))
+    with pytest.raises(AssertionError):
+        pd.testing.assert_frame_equal(again.motion.particles, correct(first, split).motion.particles)
+    assert History(again).undo().present.corrections == ()
 
 
 @pytest.mark.parametrize(

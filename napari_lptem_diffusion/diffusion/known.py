@@ -11,7 +11,8 @@ RANGES = {"mixing_ratio": (0.0, 1.0), "alpha_fbm": (0.0, 2.0), "alpha_ctrw": (0.
 WIDEST_SHARE = 0.7
 """Of its range: a wider 90 % interval is little more than the network's prior, whose own is 0.9 of it."""
 
-WHY_NOT_KNOWN = f"90 % interval wider than {WIDEST_SHARE} of its range: not known"
+TOO_WIDE = f"90 % interval wider than {WIDEST_SHARE} of its range"
+WHY_NOT_KNOWN = f"{TOO_WIDE}: not known"
 
 
 def is_known(quantity: str, low: ArrayLike, high: ArrayLike) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ _SPREAD = 0.32
 _DOTS_PER_INCH = 300
 _AXES_WIDTH_IN, _CHARACTER_IN = 2.1, 0.06
 """Of a panel, and of a character of the labels of its ticks."""
+_LONGEST_ASLANT = 18
 
 
 def comparison_figure(
@@ -96,13 +98,23 @@ def _places(labels: Sequence[str]) -> tuple[NDArray[np.float64], float]:
 
 def _label_conditions(axes: Any, place: NDArray[np.float64], unit: float, counts: Mapping[str, int]) -> None:
     """Write each condition with its number of particles below its place; aslant where they would touch."""
-    room_in = _AXES_WIDTH_IN * unit / (np.ptp(place) + 1.4 * unit)
-    needed_in = _CHARACTER_IN * max(len(label) for label in counts)
-    if needed_in <= room_in:
-        axes.set_xticks(place, [f"{label}\n({count})" for label, count in counts.items()])
+    room = int(_AXES_WIDTH_IN * unit / (np.ptp(place) + 1.4 * unit) / _CHARACTER_IN)
+    lines = {label: _lines(label, room) for label in counts}
+    if max(len(line) for said in lines.values() for line in said) <= room:
+        axes.set_xticks(place, ["\n".join((*lines[label], f"({count})")) for label, count in counts.items()])
     else:
-        texts = [f"{label} ({count})" for label, count in counts.items()]
+        texts = ["\n".join(_lines(f"{label} ({count})", _LONGEST_ASLANT)) for label, count in counts.items()]
         axes.set_xticks(place, texts, rotation=40, ha="right", rotation_mode="anchor")
+
+
+def _lines(text: str, room: int) -> list[str]:
+    """Break *text* behind blanks, hyphens and underscores into lines of at most *room* characters where it can be."""
+    lines = [""]
+    for piece in re.findall(r"[^\s_-]*[\s_-]*", text):
+        if lines[-1] and len((lines[-1] + piece).rstrip()) > room:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 def _draw(

@@ -14,6 +14,8 @@ from pathlib import Path
 from napari_lptem_diffusion.errors import InputError
 
 PROVENANCE = "provenance.json"
+EXPORT_SUFFIX = "_diffusion"
+"""Behind the name of the movie, in the folder that the window proposes."""
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 _OURS = re.compile(
     r"particles/particle_\d+\.csv|(summary|msd|detections|marked|drift)\.csv|(provenance|corrections)\.json"

@@ -26,6 +26,7 @@ class CompareRows(QTableWidget):
         self.setHorizontalHeaderLabels(["Movie", "Rods", "Condition"])
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setShowGrid(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at their ends
         self.setAcceptDrops(False)  # what is dropped here is for the window
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 10)

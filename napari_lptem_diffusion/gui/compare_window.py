@@ -29,7 +29,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_lptem_diffusion.compare import QUANTITIES, Comparison, compare, save_comparison
+from napari_lptem_diffusion.compare import COMPARED, QUANTITIES, Comparison, compare, save_comparison
+from napari_lptem_diffusion.diffusion.known import TOO_WIDE, WHY_NOT_KNOWN
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.comparison_figures import UNIT_WORDS, comparison_figure
 from napari_lptem_diffusion.export.folder import check_output_folder
@@ -39,7 +40,7 @@ from napari_lptem_diffusion.gui.compare_rows import CompareRows, counts_in_words
 from napari_lptem_diffusion.gui.dropping import DropTarget
 from napari_lptem_diffusion.gui.figure_view import Canvas, FigureView, as_image, drawn
 from napari_lptem_diffusion.gui.latest import Latest
-from napari_lptem_diffusion.gui.messages import SECONDARY, ask, tell_error
+from napari_lptem_diffusion.gui.messages import SECONDARY, ask, counted, tell_error
 from napari_lptem_diffusion.gui.worker import Work
 
 _QUANTITIES = (
@@ -137,7 +138,7 @@ class CompareWindow(QWidget):
         for button in (self.save_button, self.copy_button):
             button.setEnabled(comparison is not None and not comparison.table.empty)
         _fill_medians(self.medians, comparison)
-        notes = () if comparison is None else comparison.notes
+        notes = () if comparison is None else (*_who_counts(comparison), *comparison.notes)
         more = f"\n… and {len(notes) - _SHOWN_NOTES} more" if len(notes) > _SHOWN_NOTES else ""
         self.notes.setText("\n".join(notes[:_SHOWN_NOTES]) + more)
         self.notes.setToolTip("\n".join(notes))
@@ -295,11 +296,22 @@ def _saved(compared: partial[Comparison], folder: Path, overwrite: bool) -> Work
     )
 
 
+def _who_counts(comparison: Comparison) -> list[str]:
+    """Say how many rods are compared and why not the others, where some are left out."""
+    statuses = {str(name): int(count) for name, count in comparison.particles["status"].value_counts().items()}
+    unknown = comparison.table["n_unknown"].sum() if comparison.table["quantity"].nunique() == 1 else 0
+    if set(statuses) <= {COMPARED} and not unknown:
+        return []
+    not_counted = f"; of these {unknown} not known ({TOO_WIDE}), which do not count" if unknown else ""
+    return [f"{counted(len(comparison.particles), 'rod')}: {counts_in_words(statuses)}{not_counted}."]
+
+
 def _fill_medians(table: QTableWidget, comparison: Comparison | None) -> None:
-    titles = ["Quantity", "Condition", "Median", "90 % interval", "Unit", "Rods", "Unknown", "Movies"]
+    titles = ["Quantity", "Condition", "Median", "90 % interval", "Unit", "Rods", "Not known", "Movies"]
     table.setColumnCount(len(titles))
     table.setHorizontalHeaderLabels(titles)
     table.setRowCount(0)
+    table.horizontalHeaderItem(titles.index("Not known")).setToolTip(f"{WHY_NOT_KNOWN}; they do not count.")
     if comparison is None:
         return
     counts = comparison.conditions.set_index("condition")

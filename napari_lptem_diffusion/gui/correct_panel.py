@@ -14,8 +14,9 @@ from napari_lptem_diffusion.gui import correcting
 from napari_lptem_diffusion.gui.action_buttons import action_button
 from napari_lptem_diffusion.gui.corrections_list import CorrectionsList
 from napari_lptem_diffusion.gui.corrections_said import of_drift
-from napari_lptem_diffusion.gui.messages import counted, tell
+from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.gui.movie_detector import MovieDetector
+from napari_lptem_diffusion.gui.run_panel import Warned
 from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
@@ -344,7 +345,7 @@ class CorrectPanel(QWidget):
         if history is not None:
             self.work_wanted.emit(partial(step, history), description, partial(self._on_done, history, place))
 
-    def _on_done(self, before: History, place: Anchor | None, after: History) -> str:
+    def _on_done(self, before: History, place: Anchor | None, after: History) -> str | Warned:
         """Show what came of a correction; return it in a sentence."""
         self._canvas.tool.keep(None)
         now = self._result.history
@@ -362,13 +363,6 @@ class CorrectPanel(QWidget):
         done = len(after.present.corrections)
         is_new = done > len(before.present.corrections)
         if is_new and particle is not None and isinstance(after.present.corrections[-1], MarkStuck):
-            return _said_of_drift(after.present, particle)
+            said, moves = of_drift(after.present, particle)
+            return Warned(said, self._actions["undo"]) if moves else said
         return f"{counted(done, 'correction')}; {counted(len(after.present.motion.particles), 'rod')}."
-
-
-def _said_of_drift(analysis: Analysis, particle: int) -> str:
-    """Say what it did to mark *particle* as stuck; warn where it does not look stuck."""
-    said, moves = of_drift(analysis, particle)
-    if moves:
-        tell(f"{said} A rod at rest does not move so: press Undo if it moved by itself, not with the stage.")
-    return said

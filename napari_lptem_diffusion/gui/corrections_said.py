@@ -100,6 +100,8 @@ def of_drift(analysis: Analysis, particle: int) -> tuple[str, bool]:
     said = f"A drift of up to {size} was taken off all rods."
     if times == times:
         said += f" From frame to frame, rod {particle} moved {times:.1f} times its localization error."
+    if times > AT_REST:
+        said += " A rod at rest does not: its own motion, too, was taken off all rods. Undo, unless the stage shook so."
     return said, times > AT_REST
 
 

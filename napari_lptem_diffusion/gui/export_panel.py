@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QSizePo
 
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import check_output_folder, save_analysis, save_overlay_movie, save_report
-from napari_lptem_diffusion.export.folder import size_text
+from napari_lptem_diffusion.export.folder import EXPORT_SUFFIX, size_text
 from napari_lptem_diffusion.export.publication import save_figures
 from napari_lptem_diffusion.export.recipe import python_recipe
 from napari_lptem_diffusion.export.trackmate import save_trackmate
@@ -104,7 +104,7 @@ class ExportPanel(QWidget):
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
         analysis = self.analysis
-        place = self._free_folder(parent_folder / f"{analysis.movie.name}_diffusion")
+        place = self._free_folder(parent_folder / f"{analysis.movie.name}{EXPORT_SUFFIX}")
         if place is None:
             return
         folder, replace = place

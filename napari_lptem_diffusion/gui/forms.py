@@ -123,6 +123,7 @@ class FieldRow(QWidget):
         self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} {FROM_MOVIE}.")
         self.automatic.changed.connect(self._on_automatic)
         self._measured: float | str | None = None
+        self._otherwise = FROM_MOVIE
         self._note = QLabel()
         self._note.setWordWrap(True)
         self._note.setObjectName(SECONDARY)
@@ -133,14 +134,14 @@ class FieldRow(QWidget):
         """Show *value* without `edited`."""
         self._set_automatic(value is None)
         if value is None:
-            self.show_measured(self._measured)
+            self.show_measured(self._measured, self._otherwise)
         else:
             self._show_all_decimals(value)
             self._show(value)
 
     def show_measured(self, value: float | str | None, otherwise: str = FROM_MOVIE) -> None:
         """Show what the movie says, or the word *otherwise*, where the user has entered nothing."""
-        self._measured = value
+        self._measured, self._otherwise = value, otherwise
         if self.spec.choices and self.spec.optional:
             self.value_widget.native.setItemText(0, otherwise if value is None else f"{value}, {FROM_MOVIE}")
             self._show(None if self.automatic.value else self.value_widget.value)

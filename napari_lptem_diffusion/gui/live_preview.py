@@ -54,7 +54,8 @@ class LivePreview(QObject):
         self.preview.stop()
         self._canvas.hide_preview()
         result = self._result_in_view
-        self._state = "" if result is None else f"{len(result.detections)} in all frames"
+        is_found = result is not None and bool(result.measured)  # else by another tool
+        self._state = f"{len(result.detections)} in all frames" if result is not None and is_found else ""
         self._steps.find_section.set_state(self._state)
 
     @property

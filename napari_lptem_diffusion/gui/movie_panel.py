@@ -26,7 +26,9 @@ from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.gui.import_tracks import TRACK_SUFFIXES
 from napari_lptem_diffusion.gui.layers import give_back_units
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING
+from napari_lptem_diffusion.judge import NO_ERROR
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES, Movie
+from napari_lptem_diffusion.movie.frames import Remark
 from napari_lptem_diffusion.settings import MovieSettings
 
 if TYPE_CHECKING:
@@ -167,11 +169,14 @@ class MoviePanel(QWidget):
         self._facts.setVisible(self.movie is not None)
         if self.movie is not None:
             frames, height, width = self.movie.shape
-            facts = f"{frames} frames of {width} × {height} px, {self.movie.dtype}"
-            self._facts.setText(facts)
-        notes = "\n".join(self.movie.notes) if self.movie is not None else ""
-        self._notes.setText(notes)
-        self._notes.setVisible(bool(notes))
+            remarks = [note for note in self.movie.notes if isinstance(note, Remark)]
+            more = " ⓘ" if remarks else ""
+            self._facts.setText(f"{frames} frames of {width} × {height} px, {self.movie.dtype}{more}")
+            self._facts.setToolTip("\n".join(remarks))
+        notes = () if self.movie is None else self.movie.notes
+        to_heed = [note for note in notes if not isinstance(note, Remark) and note != NO_ERROR]  # that stands in Motion
+        self._notes.setText("\n".join(to_heed))
+        self._notes.setVisible(bool(to_heed))
 
     def _on_calibration(self) -> None:
         self._show_calibration()

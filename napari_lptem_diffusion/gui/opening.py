@@ -128,6 +128,7 @@ class Opening(QObject):
         over = "" if image.data is analysis.movie else f", over {image.name}"
         sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}{over}."
         self._movie_panel.set_settings(analysis.settings.movie)  # as they were entered with the file
+        self._steps.motion_form.set_settings(analysis.settings.diffusion)
         self.tracks_shown.emit(columns)
         return sentence
 

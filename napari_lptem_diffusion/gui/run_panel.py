@@ -8,15 +8,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_lptem_diffusion.gui.messages import WARNING
 from napari_lptem_diffusion.gui.worker import Work, Worker, announced_worker
 from napari_lptem_diffusion.session import NOT_HERE
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.movie import Movie
 
-OnDone = Callable[[Any], str]
+
+@dataclass(frozen=True)
+class Warned:
+    """What is said of work that did what was asked, but perhaps not what was meant, and what takes it back."""
+
+    text: str
+    action: QAction
+
+
+OnDone = Callable[[Any], str | Warned]
 
 _SECONDS_BEFORE_ETA = 1.0
 _OF_RUN = "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
@@ -41,7 +52,9 @@ class RunPanel(QWidget):
         super().__init__()
         self._worker: Worker | None = None
         self._stage = Stage("", 0.0)
-        self._outcome = self._said = ""
+        self._outcome: str | Warned = ""
+        self._said = ""
+        self._action: QAction | None = None
         self._link_colour = "blue"
         self.run_button = QPushButton("Run")
         self.run_button.setToolTip(_OF_RUN)
@@ -59,6 +72,9 @@ class RunPanel(QWidget):
         self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self._text.setOpenExternalLinks(True)
+        self.action_button = QPushButton()
+        self.action_button.clicked.connect(self._act)
+        self.action_button.hide()
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, stretch=2)
         buttons.addWidget(self.cancel_button, stretch=1)
@@ -67,7 +83,10 @@ class RunPanel(QWidget):
         layout.setSpacing(4)
         layout.addLayout(buttons)
         layout.addWidget(self._bar)
-        layout.addWidget(self._text)
+        said = QHBoxLayout()
+        said.addWidget(self._text, stretch=1)
+        said.addWidget(self.action_button, alignment=Qt.AlignmentFlag.AlignTop)
+        layout.addLayout(said)
 
     @property
     def is_running(self) -> bool:
@@ -79,16 +98,30 @@ class RunPanel(QWidget):
         """What is said under the bar."""
         return self._said
 
-    def say(self, text: str) -> None:
-        """Show *text* under the bar; it may have links."""
-        self._said = text
-        is_rich = "<a " in text
+    def say(self, what: str | Warned) -> None:
+        """Show a text under the bar, which may have links, or a warning with its button, until the next one."""
+        self._said = what if isinstance(what, str) else what.text
+        self._action = None if isinstance(what, str) else what.action
+        self._show_text()
+        self._text.setObjectName("" if self._action is None else WARNING)
+        self._text.style().polish(self._text)
+        if self._action is not None:
+            self.action_button.setText(self._action.text())
+            self.action_button.setToolTip(self._action.toolTip())
+        self.action_button.setVisible(self._action is not None)
+
+    def _show_text(self) -> None:
+        is_rich, text = "<a " in self._said, self._said
         self._text.setText(f"<style>a {{ color: {self._link_colour} }}</style>{text}" if is_rich else text)
+
+    def _act(self) -> None:
+        if self._action is not None:
+            self._action.trigger()
 
     def set_link_colour(self, hex_colour: str) -> None:
         """Draw links in this colour: napari's style leaves them as dark as on paper."""
         self._link_colour = hex_colour
-        self.say(self._said)
+        self._show_text()
 
     def start(self, work: Work, description: str, on_done: OnDone) -> None:
         """Start *work*, unless some is running.
@@ -99,7 +132,7 @@ class RunPanel(QWidget):
         description : str
             Names the work here and where napari asks whether to close.
         on_done : callable
-            Takes what *work* returned, in the GUI's thread, and returns what to say under the bar.
+            Takes what *work* returned, in the GUI's thread, and returns what to `say` under the bar.
         """
         if self._worker is not None:
             return

@@ -59,10 +59,10 @@ class Section(QWidget):
         self._body.setVisible(unfolded)
         self._button.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
 
-    def set_state(self, text: str) -> None:
-        """Say in a few words how far the step is."""
+    def set_state(self, text: str, explained: str = "") -> None:
+        """Say in a few words how far the step is; they are *explained* in the tooltip."""
         self._state.setText(text)
-        self._state.setToolTip(text)
+        self._state.setToolTip(explained or text)
 
 
 def scrolled(sections: QWidget) -> QScrollArea:

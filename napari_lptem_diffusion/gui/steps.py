@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_lptem_diffusion.gui.forms import SettingsForm
+from napari_lptem_diffusion.compare import COMPARED, LEFT_OUT, status_of
+from napari_lptem_diffusion.diffusion.known import TOO_WIDE, is_known
+from napari_lptem_diffusion.gui.forms import FROM_MOVIE, SettingsForm
+from napari_lptem_diffusion.gui.judge_again import JudgeAgain
 from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.gui.movie_panel import MoviePanel
 from napari_lptem_diffusion.gui.section import Section
@@ -27,6 +33,7 @@ class Steps(QWidget):
         self.find_form = SettingsForm(settings.detection)
         self.follow_form = SettingsForm(settings.linking)
         self.motion_form = SettingsForm(settings.diffusion)
+        self.judge_again = JudgeAgain(self.motion_form)
         self.preview_box = QCheckBox("Preview in this frame")
         self.preview_box.setChecked(True)
         self.preview_box.setToolTip(
@@ -46,7 +53,7 @@ class Steps(QWidget):
         self.motion_section = Section(
             "Motion",
             "What the network is told besides the tracks.",
-            column(self.motion_form, _from_movie_button(self.motion_form)),
+            column(self.motion_form, _from_movie_button(self.motion_form), self.judge_again),
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -91,13 +98,21 @@ class Steps(QWidget):
 
     def show_result(self, analysis: Analysis | None) -> None:
         """Show in the titles how far the steps are that came to *analysis*; None: not yet."""
-        followed = judged = ""
+        followed = known = explained = ""
         if analysis is not None:
             particles = analysis.motion.particles
             followed = f"{counted(len(particles), 'rod')} followed"
-            judged = f"{particles['mixing_ratio'].notna().sum()} of {len(particles)} judged"
+            known = f"{int(_is_known(particles).sum())} of {len(particles)} known"
+            explained = f"Mixing ratio: {_what_is_known(particles)}."
         self.follow_section.set_state(followed)
-        self.motion_section.set_state(judged)
+        self.motion_section.set_state(known, explained)
+        lacked_error = self.judge_again.lacks_error
+        self.judge_again.show_result(analysis)
+        if self.judge_again.lacks_error and not lacked_error:
+            self.motion_section.fold(False)  # so that it is seen to be asked for
+        has_no_errors = analysis is not None and "localization_error" not in analysis.tracks
+        error = self.motion_form.rows["localization_error_px"]
+        error.show_measured(None, otherwise="not known" if has_no_errors else FROM_MOVIE)
 
     def fold(self) -> None:
         """Fold all steps: they are done, and their titles say what came of them."""
@@ -111,7 +126,28 @@ def in_words(analysis: Analysis) -> str:
     if followed == 0:
         other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
         return f"No rods stand out from the noise. If you see some: try a lower threshold, or {other} rods."
-    return f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}."
+    found = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}"
+    if _is_known(analysis.motion.particles).all():
+        return f"{found}."
+    return f"{found}; mixing ratio: {_what_is_known(analysis.motion.particles)}."
+
+
+def _is_known(particles: pd.DataFrame) -> NDArray[np.bool_]:
+    """Of which rods the mixing ratio is known, as where conditions are compared."""
+    is_narrow = is_known("mixing_ratio", particles["mixing_ratio_low"], particles["mixing_ratio_high"])
+    return np.asarray(is_narrow & (status_of(particles) == COMPARED))
+
+
+def _what_is_known(particles: pd.DataFrame) -> str:
+    """Return of how many rods the mixing ratio is known, and why not of the others."""
+    status = status_of(particles)
+    known = _is_known(particles)
+    counts = {
+        "known": known.sum(),
+        f"not known ({TOO_WIDE})": ((status == COMPARED) & ~known).sum(),
+        **{name.replace("_", " "): (status == name).sum() for name in LEFT_OUT},
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def column(*widgets: QWidget) -> QWidget:

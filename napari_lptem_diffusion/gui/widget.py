@@ -221,7 +221,8 @@ class LptemDiffusionWidget(QWidget):
         self.opening.tracks_shown.connect(lambda _: self._take_scale())  # of the movie that they are drawn over
         for said in (self.presets_menu.taken, self.export_panel.told, self.correct_panel.told):
             said.connect(self.run_panel.say)
-        for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening):
+        self.steps.judge_again.follow(self.result)
+        for panel in (self.export_panel, self.correct_panel, self.sessions, self.opening, self.steps.judge_again):
             panel.work_wanted.connect(self.start)
         for part, advice in self._advice:
             part.failed.connect(partial(tell_error, self, advice))

@@ -33,6 +33,10 @@ class FrameSource(Protocol):
         """Return frame *index* (0 <= index < frames) as a new (y, x) array."""
 
 
+class Remark(str):
+    """A note on how something was read that asks for nothing."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """What a format finds in a file: everything that a `Movie` is made of.
@@ -43,7 +47,7 @@ class Recording:
     calibration : Calibration
         What the file itself says.
     notes : tuple of str
-        Sentences that the user should read.
+        Sentences that the user should read; those that ask for nothing are each a `Remark`.
     source_files : tuple of Path
         The files that hold the frames.
     """

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.movie.frames import Frame
+from napari_lptem_diffusion.movie.frames import Frame, Remark
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue: ITU-R BT.601."""
 
 
-def colour_note(name: str) -> str:
+def colour_note(name: str) -> Remark:
     """Return the sentence that tells the user of a colour movie."""
-    return (
+    return Remark(
         f"The frames of {name} are colour images and are read as grey: one channel where all are equal, "
         "else their luminance (ITU-R BT.601)."
     )

@@ -6,7 +6,7 @@ import operator
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -93,6 +93,13 @@ class Movie:
         movie = Movie.__new__(Movie)
         movie.__dict__.update(self.__dict__)
         movie._recording = replace(self._recording, calibration=calibration)
+        return movie
+
+    def noted(self, notes: Sequence[str]) -> Movie:
+        """Return the same movie with other notes on how it was read."""
+        movie = Movie.__new__(Movie)
+        movie.__dict__.update(self.__dict__)
+        movie._recording = replace(self._recording, notes=tuple(notes))
         return movie
 
     @property

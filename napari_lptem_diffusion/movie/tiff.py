@@ -21,6 +21,7 @@ from napari_lptem_diffusion.movie.frames import (
     Frame,
     FrameSource,
     Recording,
+    Remark,
     UncompressedFrames,
     checked_dtype,
     checked_length,
@@ -113,7 +114,7 @@ def page_notes(page: TiffPage, name: str) -> tuple[str, ...]:
     if page.photometric == 3:
         return (f"{name} has a colour table, which is left out: the values behind it are read.",)
     if page.photometric == 0:
-        return (f"{name} is marked to be shown inverted (white is zero); its values are read as they are.",)
+        return (Remark(f"{name} is marked to be shown inverted (white is zero); its values are read as they are."),)
     return ()
 
 

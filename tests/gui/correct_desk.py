@@ -21,6 +21,7 @@ class Desk:
         from napari_lptem_diffusion.gui.selection import Selection
 
         self.viewer, self.qtbot = viewer, qtbot
+        self.outcomes = []
         analysis = make_analysis() if analysis is None else analysis
         self.image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
         self.selection, self.result = Selection(), Result()
@@ -45,7 +46,8 @@ class Desk:
 
     def work(self, work, description, on_done):
         assert description
-        assert on_done(work(lambda *progress: None, lambda: False))
+        self.outcomes.append(on_done(work(lambda *progress: None, lambda: False)))
+        assert self.outcomes[-1]
 
     @property
     def analysis(self) -> Analysis:

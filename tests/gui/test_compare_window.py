@@ -78,6 +78,11 @@ def test_dropped_exports_are_compared_by_the_conditions_that_are_typed(window, r
     assert window.rows.item(0, 1).text() == "3 of 5"
     assert "1 not judged" in window.rows.item(0, 1).toolTip()
     assert "5 has 2 movies" in window.notes.toolTip()
+    status, unknown = window.comparison.particles["status"].value_counts(), expected["n_unknown"].sum()
+    said = window.notes.text().splitlines()[0]
+    assert said.startswith(f"20 rods: {status['compared']} compared, ")
+    assert f"{status['no_mixture']} no mixture" in said
+    assert (f"of these {unknown} not known" in said) == (unknown > 0)
 
 
 def _rows(first, last):

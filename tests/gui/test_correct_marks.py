@@ -62,9 +62,7 @@ def test_the_list_names_rods_by_the_numbers_that_they_had(desk):
     assert Said().of(desk.analysis) == tuple(said[::-1])  # as when a session is opened
 
 
-def test_of_a_rod_marked_as_stuck_it_is_said_how_much_it_moves(desk, monkeypatch):
-    warned = []
-    monkeypatch.setattr("napari_lptem_diffusion.gui.correct_panel.tell", warned.append)
+def test_of_a_rod_marked_as_stuck_it_is_said_how_much_it_moves_with_undo_beside_it(desk):
     particle = desk.analysis.tracks["particle"].iloc[0]
     track = desk.analysis.tracks.query("particle == @particle")
     steps = track[["x", "y"]].diff()[track["frame"].diff() == 1]
@@ -75,7 +73,14 @@ def test_of_a_rod_marked_as_stuck_it_is_said_how_much_it_moves(desk, monkeypatch
     assert f"moved {times:.1f} times its localization error" in said
     assert " nm was taken off all rods" in said
     assert moves == (times > 1.5)
-    assert len(warned) == moves
+    assert moves
+    before = desk.analysis.marked
+    assert len(before) == 1
+    assert "Undo, unless" in said
+    outcome = desk.outcomes[-1]
+    assert outcome.text == said, "the whole of it, nowhere else in other words"
+    outcome.action.trigger()
+    assert desk.analysis.marked.empty
 
 
 def test_several_rods_are_marked_and_set_free_in_one_step(desk):

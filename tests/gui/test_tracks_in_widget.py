@@ -84,6 +84,32 @@ def test_tracks_that_came_in_nm_keep_the_pixel_size_that_divided_them(widget, ju
     assert result.analysis.movie.calibration.pixel_size_nm == 5
 
 
+def test_an_error_that_was_not_known_is_given_under_motion_and_judged_again(widget, judge, qtbot):
+    before = judge("px").analysis
+    steps, row = widget.steps, widget.steps.motion_form.rows["localization_error_px"]
+    assert steps.motion_section.is_unfolded
+    assert "The localization error is not known" in steps.judge_again.note.text()
+    assert row.value_widget.native.specialValueText() == "not known"
+    assert not steps.judge_again.button.isHidden()
+    assert not steps.judge_again.button.isEnabled(), "nothing was typed yet"
+    assert widget.movie_panel._notes.isHidden(), "how the file was read asks for nothing"
+    assert "Columns: particle from 'particle'" in widget.movie_panel._facts.toolTip()
+    assert steps.find_section.state == "", "nothing was found by this program"
+    assert widget.selection.frame == len(before.movie) - 1, "where tracks have tails"
+
+    row.value_widget.value = 0.3
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        steps.judge_again.button.click()
+    after = widget.result.analysis
+    assert after.settings.diffusion.localization_error_px == 0.3
+    assert after.tracks is before.tracks
+    assert not after.motion.particles.equals(before.motion.particles)
+    assert steps.judge_again.isHidden()
+    steps.motion_form.rows["exposure_fraction"].value_widget.value = 0.5
+    assert "judged with other values" in steps.judge_again.note.text()
+    assert steps.judge_again.button.isEnabled()
+
+
 def test_tracks_in_px_take_the_scale_of_the_movie_they_are_drawn_over(widget, judge):
     movie = make_analysis().movie
     widget.show_movie(movie)

@@ -4,10 +4,11 @@ import warnings
 
 import pytest
 from qtpy.QtCore import QEvent, QObject
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
-from napari_lptem_diffusion.gui.run_panel import RunPanel, Stage, duration_text
+from napari_lptem_diffusion.gui.run_panel import RunPanel, Stage, Warned, duration_text
 from napari_lptem_diffusion.gui.worker import Worker
 from napari_lptem_diffusion.progress import report
 
@@ -83,6 +84,20 @@ def test_cancel_ends_the_work_within_a_second(panel, qtbot):
         panel.cancel()
     assert not panel.is_running
     assert "Stopped" in panel.text
+
+
+def test_a_warning_stays_with_the_button_that_takes_the_work_back(panel, qtbot):
+    undo, undone = QAction("Undo", panel), []
+    undo.triggered.connect(lambda: undone.append(panel.text))
+    with qtbot.waitSignal(panel.finished, timeout=5000):
+        panel.start(lambda *_: None, "Marking", on_done=lambda _: Warned("It moved. " * 20, undo))
+    panel.set_link_colour("#ffffff")
+    assert panel.text == "It moved. " * 20
+    assert panel.action_button.text() == "Undo"
+    panel.action_button.click()
+    assert len(undone) == 1
+    panel.say("Undone.")
+    assert panel.action_button.isHidden()
 
 
 def test_only_one_work_runs_at_a_time(panel, qtbot):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.movie import Calibration
+from napari_lptem_diffusion.movie.frames import Remark
 from napari_lptem_diffusion.movie.units import nm_per, seconds_per
 from napari_lptem_diffusion.particles.track_files.columns import ROLES, ColumnMap, suggest_columns
 from napari_lptem_diffusion.particles.track_files.matlab import read_mat_table
@@ -192,7 +193,7 @@ def _tracks(
     table = table.assign(frame=frames).sort_values(["particle", "frame"], ignore_index=True)
     _refuse_twice(table, name)
     if (first := int(table["frame"].min())) == 1:
-        notes.append(f"Frames start at {first}, as in the file; they are kept.")
+        notes.append(Remark(f"Frames start at {first}, as in the file; they are kept."))
     table, calibration = _in_pixels(table, raw, interval, name, pixel_size_nm)
     calibration = calibration.with_user_values(pixel_size_nm, frame_interval_s)
     is_physical = raw.pixel_size is None and nm_per(raw.length_unit) is not None
@@ -206,12 +207,12 @@ def _numbered(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     numbers = to_numbers(cells)
     nowhere = cells.str.lower().isin(_NO_TRACK) | (numbers < 0)
     kept = table[~nowhere]
-    notes = [f"{int(nowhere.sum())} rows in no track are left out."] if nowhere.any() else []
+    notes: list[str] = [Remark(f"{int(nowhere.sum())} rows in no track are left out.")] if nowhere.any() else []
     numbers = numbers[~nowhere]
     if numbers.notna().all() and (numbers == numbers.round()).all() and (numbers < 2**53).all():
         return kept.assign(particle=numbers.astype("int64")), notes
     codes, names = pd.factorize(cells[~nowhere])
-    notes.append(f"Particles have names and are numbered in their order: {names[0]} is 0.")
+    notes.append(Remark(f"Particles have names and are numbered in their order: {names[0]} is 0."))
     return kept.assign(particle=codes.astype("int64")), notes
 
 

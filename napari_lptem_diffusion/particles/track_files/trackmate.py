@@ -12,6 +12,7 @@ from xml.parsers import expat
 import pandas as pd
 
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.movie.frames import Remark
 
 _SPOT_COLUMNS = {
     "FRAME": "frame",
@@ -119,14 +120,14 @@ def _simple(path: Path) -> XmlTracks:
 
 def _saved(path: Path) -> XmlTracks:
     model = _gathered(path)
-    notes = []
+    notes: list[str] = []
     hidden = [] if model.shown is None else [track for track in model.edges if track not in model.shown]
     if hidden:
-        notes.append(f"{len(hidden)} tracks that TrackMate's filters hide are left out.")
+        notes.append(Remark(f"{len(hidden)} tracks that TrackMate's filters hide are left out."))
     tracks = {track: edges for track, edges in model.edges.items() if track not in hidden}
     linear, branched = _without_branches(tracks, model.spots, free=max(model.edges, default=-1) + 1)
     if branched:
-        notes.append(f"{branched} tracks that split or merge are cut into tracks without branches.")
+        notes.append(Remark(f"{branched} tracks that split or merge are cut into tracks without branches."))
     rows = [{"particle": track} | model.spots[spot] for track, spots in linear.items() for spot in spots]
     names = ["particle", "frame", "x", "y"]
     names += [name for name in ("localization_error", "angle") if any(name in row for row in rows)]
