@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.particles.correcting.correction import Correction
 
 BAD_INPUT, INTERRUPTED = 2, 130
+_MOVIE = "a TIFF, DM3, DM4, MRC, EMD, SER or NumPy file, or a folder of frames"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Analyse movies and write CSVs. Of several movies, those that are done already with the same "
         "settings are left out, so that a run that was stopped can be taken up by the same command.",
     )
-    analyze.add_argument("movies", nargs="+", type=Path, metavar="MOVIE", help="a file or a folder of frames")
+    analyze.add_argument("movies", nargs="+", type=Path, metavar="MOVIE", help=_MOVIE)
     analyze.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the results")
     _add_video(analyze)
     analyze.add_argument("--overwrite", action="store_true", help="replace the results of an earlier run in OUT")
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
 
     view = commands.add_parser("view", help="open napari with the plugin docked")
-    view.add_argument("movie", nargs="?", type=Path, metavar="MOVIE", help="a file or a folder of frames")
+    view.add_argument("movie", nargs="?", type=Path, metavar="MOVIE", help=_MOVIE)
     _add_settings(view)
     view.set_defaults(run=_view)
 

@@ -195,7 +195,7 @@ class LptemDiffusionWidget(QWidget):
     def _advice(self) -> tuple[tuple[Any, str], ...]:
         """What to do next when something cannot be done, by the part that says so."""
         return (
-            (self.opening.movies, "What can be opened: TIFF and NumPy files, and folders of JPEG, PNG or TIFF frames."),
+            (self.opening.movies, "What can be opened: TIFF, DM3, DM4, MRC, EMD, SER, NumPy files, folders of images."),
             (self.movie_panel, "Choose another layer, or drop the file of the movie here."),
             (self.live_preview.preview, "Change the setting that is named, or choose another frame."),
             (self.run_panel, "Nothing was changed: mend what is named, then try again."),

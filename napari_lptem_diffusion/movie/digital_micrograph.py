@@ -22,6 +22,7 @@ from napari_lptem_diffusion.movie.units import seconds_per
 
 _NUMBERS = {2: "h", 3: "i", 4: "H", 5: "I", 6: "f", 7: "d", 8: "B", 9: "b", 10: "B", 11: "q", 12: "Q"}
 """Formats of single values by DM's code of the encoded type; 15 is a structure, 18 a string, 20 an array."""
+_SINGLE = 6
 _PIXELS = {1: "i2", 2: "f4", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: "f8"}
 """Types of grey values by DM's code of the kind of image."""
 _KINDS = {3: "complex", 5: "packed complex", 8: "colour", 13: "complex", 14: "binary", 23: "colour"}
@@ -221,7 +222,8 @@ class _Walk:
         info = [self.size_word() for _ in range(length)]
         if info[0] in _NUMBERS and length == 1:
             code = self.order + _NUMBERS[info[0]]
-            self.tags[path] = struct.unpack(code, self.bytes(struct.calcsize(code)))[0]
+            value = struct.unpack(code, self.bytes(struct.calcsize(code)))[0]
+            self.tags[path] = float(str(np.float32(value))) if info[0] == _SINGLE else value  # 0.0125 as it was written
             return
         offset, nbytes = self.file.tell(), self.nbytes(info)
         if nbytes > self.size - offset:

@@ -12,7 +12,7 @@ import numpy as np
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.movie.calibration import Calibration
 from napari_lptem_diffusion.movie.found import Found
-from napari_lptem_diffusion.movie.frames import Recording, UncompressedFrames, checked_length, warn_of_cut
+from napari_lptem_diffusion.movie.frames import Recording, Remark, UncompressedFrames, checked_length, warn_of_cut
 
 _FIELDS = {"nx": ("i4", 0), "ny": ("i4", 4), "nz": ("i4", 8), "mode": ("i4", 12), "mx": ("i4", 28), "my": ("i4", 32),
            "cell_x": ("f4", 40), "cell_y": ("f4", 44), "dmax": ("f4", 80), "ispg": ("i4", 88), "nsymbt": ("i4", 92),
@@ -33,7 +33,6 @@ _BIG_ENDIAN = 0x11
 _VOLUMES = 401
 """Space groups from here on mark stacks of volumes."""
 _IMOD = 1146047817
-_NM_PER_ANGSTROM = 0.1
 _LONGEST_INFO = 2**20
 """Bytes that are read of a DE-Server's text file; real ones have 40 000."""
 
@@ -92,7 +91,7 @@ def _pixel_type(header: Any, name: str) -> tuple[np.dtype[Any], tuple[str, ...]]
     by_imod = header["imod_stamp"] == _IMOD and not header["imod_flags"] & 1
     if mode == 0 and (by_imod or header["dmax"] > 127):
         note = f"The 8-bit values of {name} are read as unsigned, as its header says (the MRC standard's are signed)."
-        return np.dtype("u1"), (note,)
+        return np.dtype("u1"), (Remark(note),)
     order = header.dtype["mode"].byteorder
     return np.dtype(_PIXELS[mode]).newbyteorder(order), ()
 
@@ -105,7 +104,7 @@ def _calibration(header: Any, info: Mapping[str, str], name: str) -> tuple[Calib
     if x_angstrom == 1 and y_angstrom == 1:
         found.leave_out("a pixel size of exactly 1 angstrom, which programs write where they know none")
     elif math.isfinite(x_angstrom) and x_angstrom != 0:
-        found.pixel(float(x_angstrom) * _NM_PER_ANGSTROM, float(y_angstrom) * _NM_PER_ANGSTROM)
+        found.pixel_in([float(str(size)) for size in (x_angstrom, y_angstrom)], ("angstrom", "angstrom"))
     frame_ns, summed = _positive(info, "Frame Time (nanoseconds)"), _positive(info, "Autosave Movie Sum Count")
     if frame_ns is not None and summed is not None:
         found.interval(frame_ns * summed * 1e-9, f"frame time in the DE-Server's text file beside {name}")

@@ -101,10 +101,10 @@ def test_every_version_order_and_type_gives_the_pixels_written(tmp_path, frames,
 
 
 def test_pixel_size_and_frame_interval_come_from_the_axes(tmp_path, frames):
-    written = image(frames, (0.25, 0.25, 12.5), ("nm", "nm", "ms"))
+    written = image(frames, (0.3, 0.3, 12.3), ("nm", "nm", "ms"))
     found = open_movie(write(tmp_path / "m.dm4", written)).calibration
     source = "DigitalMicrograph tags of m.dm4"
-    assert found == Calibration(0.25, 0.0125, source, source)
+    assert found == Calibration(0.3, 0.0123, source, source)
     micron = open_movie(write(tmp_path / "m.dm3", image(frames, (0.5, 0.5), ("µm", "µm")), version=3)).calibration
     assert micron == Calibration(500.0, None, "DigitalMicrograph tags of m.dm3", NOT_IN_FILE)
 
