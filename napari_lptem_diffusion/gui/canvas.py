@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _OVERLAY = "lptem_diffusion"
 _PLATE_OPACITY = 0.82
+_CENTRED_PX = 90.0
+"""Length on the canvas of a rod that is brought into view, at least."""
 
 
 class Canvas(QObject):
@@ -191,7 +193,7 @@ class Canvas(QObject):
         self.set_look(replace(self.look, quantity=quantity))
 
     def centre(self) -> None:
-        """Pan to the main particle in the frame in view; show its nearest frame if it is not seen there."""
+        """Bring the main particle into view and near, in the frame in view or the nearest in which it is seen."""
         particle, scene = self._selection.particle, self.scene
         if particle is None or scene is None or self._result.image is None:
             return
@@ -201,7 +203,11 @@ class Canvas(QObject):
         nearest = int((track["frame"] - self._selection.frame).abs().argmin())
         frame, y, x = track[["frame", "y", "x"]].iloc[nearest]
         self._selection.show_frame(int(frame))
-        self._viewer.scene.camera.center = self._result.image.data_to_world((frame, y, x))[-2:]
+        camera, image = self._viewer.scene.camera, self._result.image
+        camera.center = image.data_to_world((frame, y, x))[-2:]
+        if scene.has_sizes:
+            length_px = float(track["length"].iloc[nearest])
+            camera.zoom = max(camera.zoom, _CENTRED_PX / (length_px * float(image.scale[-1])))
 
     def show_preview(self, image: Image, found: Found) -> None:
         """Outline the rods of one frame over *image*; other frames stay empty."""

@@ -16,6 +16,8 @@ TITLE = "LPTEM results"
 _HEIGHT_SHARE = 0.36
 _HEIGHTS_PX = (230, 340)
 _PANELS_SHARE = 0.9
+_PANEL_EM = 27
+"""Below the panel on the right only where so much of that stays."""
 
 
 class ResultsDock:
@@ -72,21 +74,26 @@ class ResultsDock:
 
 
 def _give_room(dock: QDockWidget, window: QMainWindow) -> None:
-    """Lay the dock out as wide and high as it can be beside the panels on the right, which keep their height.
+    """Lay the dock out as wide and high as it can be.
 
-    It reaches below napari's panels on the left only where these have enough height left.
+    It reaches below napari's panels on the left, and below ours on the right, where these have enough height left.
     """
-    on_the_left = [
-        panel.minimumSizeHint().height()
-        for panel in window.findChildren(QDockWidget)
-        if window.dockWidgetArea(panel) == Qt.DockWidgetArea.LeftDockWidgetArea and panel.isVisible()
-    ]
     least, most = _HEIGHTS_PX
     height = min(max(round(_HEIGHT_SHARE * window.height()), least), most)
-    below_left = round(_PANELS_SHARE * window.height()) - sum(on_the_left)
-    left = Qt.DockWidgetArea.LeftDockWidgetArea
-    if below_left >= least:
-        left, height = Qt.DockWidgetArea.BottomDockWidgetArea, min(height, below_left)
-    window.setCorner(Qt.Corner.BottomLeftCorner, left)
-    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+    above = round(_PANELS_SHARE * window.height())
+    left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+    of_corners = {Qt.Corner.BottomLeftCorner: left, Qt.Corner.BottomRightCorner: right}
+    if above - _least_height(window, left) >= least:
+        of_corners[Qt.Corner.BottomLeftCorner] = Qt.DockWidgetArea.BottomDockWidgetArea
+        height = min(height, above - _least_height(window, left))
+    if above - height >= max(_least_height(window, right), _PANEL_EM * dock.fontMetrics().height()):
+        of_corners[Qt.Corner.BottomRightCorner] = Qt.DockWidgetArea.BottomDockWidgetArea
+    for corner, area in of_corners.items():
+        window.setCorner(corner, area)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
+
+
+def _least_height(window: QMainWindow, area: Qt.DockWidgetArea) -> int:
+    """Return how high the panels on one side must be."""
+    panels = [panel for panel in window.findChildren(QDockWidget) if window.dockWidgetArea(panel) == area]
+    return sum(int(panel.minimumSizeHint().height()) for panel in panels if panel.isVisible())

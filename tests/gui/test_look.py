@@ -102,6 +102,13 @@ def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
     assert selection.frame == GAP_FRAMES[0] - 1
     rod = make_analysis(seed=1).tracks.query("particle == @GAP_PARTICLE and frame == @selection.frame").iloc[0]
     assert np.allclose(viewer.scene.camera.center[-2:], (2 * rod["y"], 2 * rod["x"]))
+    viewer.scene.camera.zoom = 0.3
+    selection.centre()
+    near = viewer.scene.camera.zoom
+    assert near * 2 * rod["length"] > 60  # px of the canvas
+    viewer.scene.camera.zoom = 5 * near
+    selection.centre()
+    assert viewer.scene.camera.zoom == 5 * near  # who is nearer stays there
     canvas.disconnect()
     assert not any("lptem" in name for name in viewer.canvas.overlays)
 

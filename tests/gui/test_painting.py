@@ -106,6 +106,23 @@ def test_a_change_is_marked_as_long_as_the_tail_is_seen(picture):
     assert seen == [False, True, True, False]
 
 
+def test_a_number_of_which_nothing_is_known_is_a_question(picture):
+    rods = SCENE.in_frame(45)
+    rods = rods.assign(mixing_ratio_low=np.where(rods["particle"] == 0, 0.0, rods["mixing_ratio_low"]))
+    labels = picture._labels(rods, np.zeros(len(rods), bool), {})
+    assert [label.value.endswith(" ?") for label in labels] == [True, False, False, False, False]
+    assert [label.faint for label in labels] == [True, False, False, False, True]  # the last one has no value
+
+
+def test_numbers_stand_on_plates_of_the_theme(picture):
+    light = Theme(QColor("black"), QColor(250, 250, 250), QFont())
+    look = dataclasses.replace(NOTHING, numbers=True)
+    for theme, is_light in ((light, True), (picture.theme, False)):
+        image = pixels(picture, look=look, theme=theme)
+        opaque = image[image[..., 3] == 255][:, :3]
+        assert (np.median(opaque) > 128) == is_light
+
+
 def test_a_selected_rod_has_a_ring(picture):
     here = rod(2)
     ring = pixels(picture, selected=(2,))

@@ -92,6 +92,39 @@ def test_the_line_over_a_plot_says_what_there_is_room_for(views, qtbot):
         assert "frame 5" in views.time.said
 
 
+def test_panels_give_way_where_they_could_not_be_read(views):
+    em = views.time.fontMetrics().height()
+    shown = {}
+    for height_em in (20, 9, 7, 20):
+        views.time.setParent(None)
+        views.time.resize(600, height_em * em)
+        views.time.show()
+        QApplication.processEvents()
+        seen = [panel for panel in views.time.panels if panel.isVisible()]
+        assert [panel.getAxis("bottom").isVisible() for panel in seen] == [False] * (len(seen) - 1) + [True]
+        assert min(panel.vb.height() for panel in seen) > 0.7 * em
+        shown[height_em] = len(seen)
+    assert shown == {20: 3, 9: 2, 7: 1}
+    views.time.deleteLater()
+
+
+def test_the_probability_of_a_change_is_that_of_the_frames_around(views):
+    views.selection.select(SWITCHING_PARTICLE)
+    (lines,) = views.time.changes.values()
+    assert lines[0].label.format == "100%"  # 90 % within one frame of there, and more beside
+
+
+def test_a_line_of_words_gets_shorter_rather_than_cut(views):
+    in_front(views, views.msd)
+    for width, last in ((700, "line: sum"), (330, "dotted: error"), (90, "rod 0")):
+        views.msd.setParent(None)
+        views.msd.resize(width, 200)
+        views.msd.show()
+        QApplication.processEvents()
+        assert views.msd.said.removesuffix("</b>").endswith(last)
+    views.msd.deleteLater()
+
+
 def test_displacements_are_those_of_the_track(views):
     in_front(views, views.steps)
     views.selection.select(GAP_PARTICLE)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 
+from napari_lptem_diffusion.gui.painting.plates import Theme
+
 MOST_LABELS = 60
 """More could not be read."""
 
-_PLATE = QColor(14, 16, 21, 205)
-_INK = QColor(245, 246, 250)
-_PALE_INK = QColor(178, 182, 192)
+_VALUE_ALPHA, _FAINT_ALPHA = 0.8, 0.6
 _PAD_PX = 4.0
 _GAP_PX = 4.0
 _SWATCH_PX = 4.0
@@ -35,12 +35,15 @@ class Label:
         Colour of the swatch, sRGB in 0..1.
     framed : bool
         Whether the plate has a frame, as that of a selected rod.
+    faint : bool
+        Whether the value says nothing.
     """
 
     name: str
     value: str
     rgb: Sequence[float]
     framed: bool
+    faint: bool = False
 
 
 Box = tuple[float, float, float, float]
@@ -92,12 +95,13 @@ def paint_labels(
     around: NDArray[np.float64],
     area: Box,
     taken: Sequence[Box],
-    font: QFont,
+    theme: Theme,
 ) -> None:
     """Paint each label beside the box *around* its rod, framed ones first; the rest as in `place_plates`.
 
     *around* may go on with rods without a label, of which labels keep clear.
     """
+    font, ink = theme.font, theme.ink
     bold = QFont(font)
     bold.setBold(True)
     name_metrics, metrics = QFontMetricsF(bold), QFontMetricsF(font)
@@ -108,19 +112,25 @@ def paint_labels(
     must = [index for index, label in enumerate(labels) if label.framed]
     for index, (x, y) in place_plates(around, sizes, area, must, taken).items():
         label, plate = labels[index], QRectF(x, y, *sizes[index])
-        painter.setPen(QPen(_INK, 1.2) if label.framed else Qt.PenStyle.NoPen)
-        painter.setBrush(_PLATE)
+        painter.setPen(QPen(ink, 1.5) if label.framed else Qt.PenStyle.NoPen)
+        painter.setBrush(theme.plate)
         painter.drawRoundedRect(plate, 3, 3)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor.fromRgbF(*map(float, label.rgb)))
         painter.drawRoundedRect(plate.adjusted(1.5, 1.5, _SWATCH_PX + 1.5 - plate.width(), -1.5), 1.5, 1.5)
         base = QPointF(x + _SWATCH_PX + 1.5 * _PAD_PX, y + _PAD_PX / 2 + name_metrics.ascent())
         painter.setFont(bold)
-        painter.setPen(_INK)
+        painter.setPen(ink)
         painter.drawText(base, label.name)
         painter.setFont(font)
-        painter.setPen(_PALE_INK)
+        painter.setPen(_paler(ink, _FAINT_ALPHA if label.faint else _VALUE_ALPHA))
         painter.drawText(base + QPointF(names[index] + _GAP_PX, 0), label.value)
+
+
+def _paler(ink: QColor, alpha: float) -> QColor:
+    paler = QColor(ink)
+    paler.setAlphaF(alpha)
+    return paler
 
 
 def _corners(around: NDArray[np.float64], sizes: NDArray[np.float64], area: Box) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import QRectF
 from qtpy.QtGui import QPainter
 
+from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.colours import particle_rgb
 from napari_lptem_diffusion.gui.draft import Draft
@@ -181,15 +182,20 @@ class Picture:
             taken = [(plate.left(), plate.top(), plate.right(), plate.bottom()) for plate in plates]
             rest = np.setdiff1d(first, chosen)
             ordered = around[np.concatenate([chosen, rest])]
-            paint_labels(painter, labels, ordered, self._area(view), taken, self.theme.font)
+            paint_labels(painter, labels, ordered, self._area(view), taken, self.theme)
 
     def _labels(self, rods: pd.DataFrame, selected: NDArray[np.bool_], marks: dict[int, str]) -> list[Label]:
         particles, quantity = rods["particle"].tolist(), self.look.quantity
-        said = [[_in_digits(value)] for value in rods[quantity]] if quantity in SCALES else [[] for _ in particles]
+        said: list[list[str]] = [[] for _ in particles]
+        faint = np.zeros(len(rods), dtype=bool)
+        if quantity in SCALES:
+            known = is_known(quantity, rods[f"{quantity}_low"], rods[f"{quantity}_high"])
+            said = [[_in_digits(value, sure)] for value, sure in zip(rods[quantity], known, strict=True)]
+            faint = ~known
         return [
-            Label(str(particle), " · ".join([*words, *_mark(marks, particle)]), rgb, bool(framed))
-            for particle, words, rgb, framed in zip(
-                particles, said, particle_rgb(particles).tolist(), selected, strict=True
+            Label(str(particle), " · ".join([*words, *_mark(marks, particle)]), rgb, bool(framed), bool(pale))
+            for particle, words, rgb, framed, pale in zip(
+                particles, said, particle_rgb(particles).tolist(), selected, faint, strict=True
             )
         ]
 
@@ -202,8 +208,8 @@ class Picture:
         return float(left), float(top), float(right), float(bottom)
 
 
-def _in_digits(value: float) -> str:
-    return f"{value:.2f}" if value == value else "–"
+def _in_digits(value: float, known: bool) -> str:
+    return "–" if value != value else f"{value:.2f}{'' if known else ' ?'}"
 
 
 def _mark(marks: dict[int, str], particle: int) -> list[str]:

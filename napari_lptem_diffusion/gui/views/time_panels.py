@@ -14,7 +14,8 @@ from napari_lptem_diffusion.gui.views.axes import GivingLabel, LevelAxis, Second
 from napari_lptem_diffusion.gui.views.theme import Theme
 
 _LEAST_FRAMES_IN_VIEW = 8
-_LEAST_PANEL_EM, _BESIDE_PANELS_EM = 2.2, 5.5
+_LEAST_PANEL_EM, _BESIDE_PANELS_EM = 1.8, 5.0
+_ANY_HEIGHT_PX = 1 << 24
 _NAMES_EM, _NUMBERS_EM = 5.2, 1.5
 _MARGINS_PX = 16
 _PADDING = 0.12
@@ -35,6 +36,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
         self.selection = selection
         self.theme = Theme()
         self.panels: list[pg.PlotItem] = []
+        self._fitting = 0
         self.cursors: list[pg.InfiniteLine] = []
         self.changes: dict[int, list[pg.InfiniteLine]] = {}
         self._last_frame = 1
@@ -99,6 +101,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
         cursor.sigDragged.connect(lambda line: self.selection.show_frame(round(line.value())))
         panel.addItem(cursor, ignoreBounds=True)
         self.panels.append(panel)
+        self._fitting = len(self.panels)
         self.cursors.append(cursor)
         return panel
 
@@ -174,11 +177,16 @@ class TimePanels(pg.GraphicsLayoutWidget):
 
     def _fit_panels(self) -> None:
         """Show the upper panels that can be high enough to be read, at least one."""
-        em = self.fontMetrics().height()
-        fitting = max(1, int((self.height() / em - _BESIDE_PANELS_EM) / _LEAST_PANEL_EM))
+        room_em = self.height() / self.fontMetrics().height() - _BESIDE_PANELS_EM
+        fitting = min(max(1, int(room_em / _LEAST_PANEL_EM)), len(self.panels))
+        if fitting == self._fitting:
+            return
         for number, panel in enumerate(self.panels):
             panel.setVisible(number < fitting)
-            panel.showAxis("bottom", number == min(fitting, len(self.panels)) - 1)
+            panel.setMaximumHeight(_ANY_HEIGHT_PX if number < fitting else 0)
+            self.ci.layout.setRowStretchFactor(number + 1, int(number < fitting))
+            panel.showAxis("bottom", number == fitting - 1)
+        self._fitting = fitting
 
     def _on_frame(self, frame: int) -> None:
         for cursor in self.cursors:

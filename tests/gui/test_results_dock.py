@@ -1,0 +1,29 @@
+"""How much of the window the table and plots take."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_lptem_diffusion.gui.results_dock import _give_room
+
+BOTTOM = Qt.DockWidgetArea.BottomDockWidgetArea
+
+
+@pytest.mark.parametrize(("height", "reaches_below"), [(1000, True), (600, False)])
+def test_they_reach_below_the_panel_on_the_right_where_enough_of_that_stays(height, reaches_below, qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(QWidget())
+    right, below = QDockWidget(), QDockWidget()
+    right.setWidget(QWidget())
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, right)
+    window.addDockWidget(BOTTOM, below)
+    window.resize(1366, height)
+    window.show()
+    _give_room(below, window)
+    assert (window.corner(Qt.Corner.BottomRightCorner) == BOTTOM) == reaches_below
+    right.widget().setMinimumHeight(800)
+    _give_room(below, window)
+    assert window.corner(Qt.Corner.BottomRightCorner) == Qt.DockWidgetArea.RightDockWidgetArea
