@@ -28,7 +28,7 @@ _PIXELS = {1: "i2", 2: "f4", 6: "u1", 7: "i4", 9: "i1", 10: "u2", 11: "u4", 12: 
 _KINDS = {3: "complex", 5: "packed complex", 8: "colour", 13: "complex", 14: "binary", 23: "colour"}
 _ENERGIES = ("ev", "kev", "mev")
 
-_MOST_TAGS = 500_000
+_MOST_TAGS = 200_000
 _DEEPEST = 64
 _LONGEST_PATH = 512
 _LONGEST_INFO = 4096
@@ -44,7 +44,7 @@ class _Stored:
     nbytes: int
 
 
-Tags = dict[str, int | float | str | _Stored]
+_Tags = dict[str, int | float | str | _Stored]
 """Values by their path in the tree, such as ``ImageList.0.ImageData.DataType``; nameless tags are numbered."""
 
 
@@ -70,7 +70,7 @@ def open_digital_micrograph(path: Path) -> Recording:
     return Recording(UncompressedFrames(path, offsets, (height, width), dtype), calibration, notes, (path,))
 
 
-def _stack(tags: Tags, path: Path) -> str:
+def _stack(tags: _Tags, path: Path) -> str:
     """Return the path of the one image that is a stack; the thumbnail and other single images are passed over."""
     images = [
         key.removesuffix(".Data") for key in tags if key.startswith("ImageList.") and key.endswith("ImageData.Data")
@@ -93,7 +93,7 @@ def _stack(tags: Tags, path: Path) -> str:
     return stacks[0]
 
 
-def _dimensions(tags: Tags, image: str) -> list[int]:
+def _dimensions(tags: _Tags, image: str) -> list[int]:
     """Return the lengths of the axes of an image, x first."""
     lengths: list[int] = []
     while isinstance(length := tags.get(f"{image}.Dimensions.{len(lengths)}"), int):
@@ -101,7 +101,7 @@ def _dimensions(tags: Tags, image: str) -> list[int]:
     return lengths
 
 
-def _pixel_type(tags: Tags, image: str, name: str) -> np.dtype:
+def _pixel_type(tags: _Tags, image: str, name: str) -> np.dtype:
     code = tags.get(f"{image}.DataType")
     if not isinstance(code, int) or code not in _PIXELS:
         kind = _KINDS.get(code, f"unknown (type {code})") if isinstance(code, int) else "unknown"
@@ -111,7 +111,7 @@ def _pixel_type(tags: Tags, image: str, name: str) -> np.dtype:
     return np.dtype(_PIXELS[code])
 
 
-def _calibration(tags: Tags, image: str, name: str) -> tuple[Calibration, tuple[str, ...]]:
+def _calibration(tags: _Tags, image: str, name: str) -> tuple[Calibration, tuple[str, ...]]:
     axes = [f"{image}.Calibrations.Dimension.{axis}" for axis in range(3)]
     scales = [_number(tags, f"{axis}.Scale") for axis in axes]
     units = [_text(tags, f"{axis}.Units") for axis in axes]
@@ -128,17 +128,17 @@ def _calibration(tags: Tags, image: str, name: str) -> tuple[Calibration, tuple[
     return found.calibration(), found.notes
 
 
-def _number(tags: Tags, key: str) -> float | None:
+def _number(tags: _Tags, key: str) -> float | None:
     value = tags.get(key)
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _text(tags: Tags, key: str) -> str:
+def _text(tags: _Tags, key: str) -> str:
     value = tags.get(key, "")
     return value if isinstance(value, str) else ""
 
 
-def _read_tags(path: Path) -> tuple[Tags, bool]:
+def _read_tags(path: Path) -> tuple[_Tags, bool]:
     """Return all tags of a file, and whether its values are little-endian.
 
     What comes after a cut is left out: a cut is told of only if the image itself is not whole.
@@ -172,7 +172,7 @@ class _Walk:
     name: str
     version: int
     order: str = "<"
-    tags: Tags = field(default_factory=dict)
+    tags: _Tags = field(default_factory=dict)
     count: int = 0
 
     @property
@@ -182,9 +182,10 @@ class _Walk:
 
     def bytes(self, length: int) -> bytes:
         """Return the next bytes; EOFError if the file has fewer."""
-        if not 0 <= length <= self.size - self.file.tell():
+        content = self.file.read(length)
+        if len(content) < length:
             raise EOFError
-        return self.file.read(length)
+        return content
 
     def size_word(self) -> int:
         """Return the next size: 4 bytes in DM3, 8 in DM4."""
