@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.drawing import (
     display_of,
     draw_legend,
@@ -164,8 +165,11 @@ class OverlayCanvas:
         x = np.clip(rods["x"], min(margin, width / 2), max(width - margin, width / 2))
         top, bottom = outlines[..., 1].min(axis=1), outlines[..., 1].max(axis=1)
         above = top * self._zoom > _LABEL_PX
-        for i, (text, particle, mixing) in enumerate(zip(texts, rods["particle"], rods["mixing_ratio"], strict=True)):
-            text.set_text(f"{particle}: {mixing:.2f}" if np.isfinite(mixing) else f"{particle}: –")
+        known = is_known("mixing_ratio", rods["mixing_ratio_low"], rods["mixing_ratio_high"])
+        values = zip(texts, rods["particle"], rods["mixing_ratio"], known, strict=True)
+        for i, (text, particle, mixing, sure) in enumerate(values):
+            said = f"{mixing:.2f}{'' if sure else ' ?'}" if np.isfinite(mixing) else "–"
+            text.set_text(f"{particle}: {said}")
             text.xy = (x.iloc[i], top[i] if above[i] else bottom[i])
             text.set_position((0, 4 if above[i] else -4))
             text.set_verticalalignment("bottom" if above[i] else "top")

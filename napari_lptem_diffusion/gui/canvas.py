@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.editing import RodTool
-from napari_lptem_diffusion.gui.look import Look
+from napari_lptem_diffusion.gui.look import AVERAGED_TO_EACH_SIDE, Look
 from napari_lptem_diffusion.gui.mouse import Mouse
 from napari_lptem_diffusion.gui.painting.overlay import Painted, View
 from napari_lptem_diffusion.gui.painting.picture import Picture
@@ -133,6 +133,8 @@ class Canvas(QObject):
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
             self._viewer.reset_view(layers=[image])
+            if self.look.averaged:
+                self._average()
         self.read_slider()
         self.repaint()
         self.movie_changed.emit()
@@ -183,6 +185,8 @@ class Canvas(QObject):
         elif (look.quantity, look.others_pale) != (before.quantity, before.others_pale):
             self._colour_tracks()
         self._result.show_tails(look)
+        if look.averaged != before.averaged:
+            self._average()
         if look.masks != before.masks:
             self._show_masks()
             self._result.switch_masks(look.masks)
@@ -332,6 +336,14 @@ class Canvas(QObject):
         elif self.tool.is_drawing:
             self._viewer.cursor.style = "crosshair"
         self.repaint()
+
+    def _average(self) -> None:
+        """Let napari show the movie as a running mean over frames, or as it is; only images are averaged."""
+        axis, dims = self._frame_axis(), self._viewer.dims
+        if axis >= 0:
+            steps = [0.0] * dims.ndim
+            steps[axis] = float(AVERAGED_TO_EACH_SIDE) if self.look.averaged else 0.0
+            dims.margin_left_step = dims.margin_right_step = tuple(steps)
 
     def _frame_axis(self) -> int:
         return int(self._viewer.dims.ndim) - 3

@@ -9,6 +9,9 @@ from napari_lptem_diffusion.export.palette import MIXING_RATIO, SCALES
 PARTICLE = "particle"
 """Colours rods by who they are rather than by how they move."""
 
+AVERAGED_TO_EACH_SIDE = 2
+"""Frames before and after the one in view that the running mean takes in."""
+
 PALE = 0.3
 """How opaque rods and tracks beside the selected ones are, where these are to stand out."""
 
@@ -32,6 +35,8 @@ class Look:
         Whether rods and tracks beside the selected ones are paler.
     masks : bool
         Whether the pixels of rods are filled.
+    averaged : bool
+        Whether the movie is shown as a running mean over frames, so that faint rods stand out.
     movie, outlines, axes, numbers, changes, loose, legend : bool
         Whether each is seen; *changes* are the change points in the tails, *loose* the rods in no track.
     """
@@ -41,6 +46,7 @@ class Look:
     only_selected: bool = False
     only_filtered: bool = True
     others_pale: bool = False
+    averaged: bool = False
     movie: bool = True
     outlines: bool = True
     masks: bool = False

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lptem_diffusion.gui.action_buttons import action_box
-from napari_lptem_diffusion.gui.look import PARTICLE, QUANTITIES, Look
+from napari_lptem_diffusion.gui.look import AVERAGED_TO_EACH_SIDE, PARTICLE, QUANTITIES, Look
 from napari_lptem_diffusion.gui.messages import counted
 
 _SHORT_TITLES = {"mixing_ratio": "Mixing ratio", "alpha_fbm": "α FBM", "alpha_ctrw": "α CTRW", PARTICLE: "Rod"}
@@ -37,6 +37,13 @@ _TOGGLES = (
     ("only_filtered", "Only filtered", "Draw no rods that the filter above the table leaves out.", ""),
     ("others_pale", "Others pale", "Draw rods and tracks beside the selected ones paler.", ""),
     ("movie", "Movie", "Show the movie behind the rods.", "H"),
+    (
+        "averaged",
+        "Averaged",
+        f"Show the mean of {2 * AVERAGED_TO_EACH_SIDE + 1} frames around the one in view, so that faint rods stand out "
+        "of the noise. For the eye only: the analysis takes the frames as they are.",
+        "",
+    ),
 )
 _COLUMNS = 3
 _TAILS_FRAMES = (0, 5, 10, 20, 40, 60, 100, 200, 500, 1000, 5000)

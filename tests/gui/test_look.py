@@ -113,6 +113,28 @@ def test_the_canvas_shows_what_is_wanted_and_keeps_it(viewer, panel):
     assert not any("lptem" in name for name in viewer.canvas.overlays)
 
 
+def test_the_movie_is_averaged_for_the_eye(viewer):
+    analysis = make_analysis()
+    image = viewer.add_layer(Layer.create(*movie_layer(analysis.movie)))
+    selection, panel = Selection(), LookPanel()
+    canvas = Canvas(viewer, selection)
+    panel.changed.connect(canvas.set_look)
+    canvas.show_movie(image, [image])
+    canvas.show_result(image, analysis)
+    selection.show_frame(30)
+    as_it_is = np.asarray(image._slice.image.view)
+    panel.toggles["averaged"].trigger()
+    around = np.mean([analysis.movie[frame] for frame in range(28, 33)], axis=0)
+    assert np.allclose(image._slice.image.view, around)
+    assert selection.frame == 30
+    selection.show_frame(0)
+    assert np.allclose(image._slice.image.view, np.mean([analysis.movie[frame] for frame in range(3)], axis=0))
+    panel.toggles["averaged"].trigger()
+    selection.show_frame(30)
+    assert np.array_equal(image._slice.image.view, as_it_is)
+    canvas.disconnect()
+
+
 def test_two_canvases_of_a_viewer_leave_it_one_after_the_other(viewer):
     first, second = Canvas(viewer, Selection()), Canvas(viewer, Selection())
     first.disconnect()
