@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_lptem_diffusion.gui import layers
 from napari_lptem_diffusion.gui.editing import RodTool
+from napari_lptem_diffusion.gui.frame_range import FrameRange
 from napari_lptem_diffusion.gui.look import AVERAGED_TO_EACH_SIDE, Look
 from napari_lptem_diffusion.gui.mouse import Mouse
 from napari_lptem_diffusion.gui.painting.overlay import Painted, View
@@ -97,6 +98,7 @@ class Canvas(QObject):
         )
         for event, callback in self._of_viewer:
             event.connect(callback)
+        self._frames = FrameRange(viewer)
         self._mouse = Mouse(viewer, self, selection)
         selection.frame_changed.connect(self._move_slider)
         selection.particles_changed.connect(self._on_selection)
@@ -108,6 +110,7 @@ class Canvas(QObject):
         """Let go of the viewer; the layers stay."""
         for event, callback in self._of_viewer:
             event.disconnect(callback)
+        self._frames.disconnect()
         self._mouse.disconnect()
         self._viewer.canvas.overlays.pop(self._overlay, None)
 
@@ -130,6 +133,8 @@ class Canvas(QObject):
         for movie in movies:
             movie.visible = movie is image and (self.look.movie or self.scene is None)
         self._result.show_with(self._image)
+        of_others = () if image is None or self._result.image is image else self._result.all
+        self._frames.leave_out([*(movie for movie in movies if image is not None and movie is not image), *of_others])
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
         if image is not None:
             self._viewer.reset_view(layers=[image])

@@ -170,7 +170,7 @@ class MoviePanel(QWidget):
         if self.movie is not None:
             frames, height, width = self.movie.shape
             remarks = [note for note in self.movie.notes if isinstance(note, Remark)]
-            more = " ⓘ" if remarks else ""
+            more = " · notes" if remarks else ""
             self._facts.setText(f"{frames} frames of {width} × {height} px, {self.movie.dtype}{more}")
             self._facts.setToolTip("\n".join(remarks))
         notes = () if self.movie is None else self.movie.notes

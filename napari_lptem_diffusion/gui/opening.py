@@ -127,6 +127,8 @@ class Opening(QObject):
         self._movie_panel.choose(image)
         over = "" if image.data is analysis.movie else f", over {image.name}"
         sentence = f"{self._show_analysis(image, analysis)} Tracks of {analysis.movie.name}{over}."
+        if self._steps.judge_again.lacks_error:
+            sentence += " Their localization error is not known: give it under Motion if you can."
         self._movie_panel.set_settings(analysis.settings.movie)  # as they were entered with the file
         self._steps.motion_form.set_settings(analysis.settings.diffusion)
         self.tracks_shown.emit(columns)

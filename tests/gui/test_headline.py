@@ -37,6 +37,16 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
     assert "too short" in said_of(SHORT_PARTICLE)[0]
 
 
+def test_a_stuck_rod_is_not_said_to_be_at_rest() -> None:
+    whole = make_analysis().motion.particles.iloc[0].copy()
+    whole["mixing_ratio"], whole["immobile"] = np.nan, True
+    nothing = make_analysis().motion.frames[:0]
+    assert "does not move" in rod_parts(0, whole, nothing)[0][2]
+    said = rod_parts(0, whole, nothing, is_stuck=True)[0][2]
+    assert "does not move" not in said
+    assert "was taken off all rods" in said
+
+
 @pytest.mark.parametrize(
     ("whole", "disagrees"), [((0.36, 0.0, 0.77), True), ((0.6, 0.5, 0.7), True), ((0.9, 0.8, 1.0), False)]
 )

@@ -89,6 +89,7 @@ def test_an_error_that_was_not_known_is_given_under_motion_and_judged_again(widg
     steps, row = widget.steps, widget.steps.motion_form.rows["localization_error_px"]
     assert steps.motion_section.is_unfolded
     assert "The localization error is not known" in steps.judge_again.note.text()
+    assert "give it under Motion" in widget.run_panel.text
     assert row.value_widget.native.specialValueText() == "not known"
     assert not steps.judge_again.button.isHidden()
     assert not steps.judge_again.button.isEnabled(), "nothing was typed yet"

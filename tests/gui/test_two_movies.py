@@ -73,13 +73,19 @@ def test_a_second_movie_says_whose_the_result_is_and_where_it_ends(widget, viewe
     assert first.name in widget.results._whose.text()
     assert widget.correct_section.state == f"of {first.name}"
     assert widget.canvas._beyond_the_end() == ""
+    assert viewer.dims.nsteps[0] == 3, "the slider runs over the movie in view"
+    widget.selection.show_frame(5)
+    assert widget.selection.frame == 2
+    longer = viewer.add_points(np.array([[9.0, 4, 4]]), units=second.units)
     widget.selection.show_frame(5)
     assert widget.canvas._beyond_the_end() == "This movie ends at frame 2."
+    viewer.layers.remove(longer)
     assert viewer.scene.camera.zoom * 20 > 0.5 * min(viewer.window._qt_viewer.canvas.size), "it is fitted"
 
     widget.movie_panel.choose(first)
     viewer.window._qt_viewer.canvas.on_draw(None)
     assert widget.results._whose.isHidden()
+    assert viewer.dims.nsteps[0] == len(analysis.movie)
     assert {str(unit) for unit in first.units} == {"pixel", "nanometer"}
     assert warned == []
     assert second.units == first.units

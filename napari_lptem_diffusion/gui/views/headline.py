@@ -52,7 +52,7 @@ class Headline(QLabel):
         self.setText(text)
 
 
-def rod_parts(particle: int, whole: pd.Series, motion: pd.DataFrame) -> tuple[list[str], str]:
+def rod_parts(particle: int, whole: pd.Series, motion: pd.DataFrame, is_stuck: bool = False) -> tuple[list[str], str]:
     """Return what is said of a rod, the most important first, and what explains it.
 
     Parameters
@@ -62,8 +62,12 @@ def rod_parts(particle: int, whole: pd.Series, motion: pd.DataFrame) -> tuple[li
         Its row of ``motion.particles``.
     motion : DataFrame
         Its rows of ``motion.frames``.
+    is_stuck : bool
+        Whether the user marked it so.
     """
     rod, seen = f"Rod {particle}", counted(whole["frames"], "frame")
+    if pd.isna(whole["mixing_ratio"]) and is_stuck:
+        return [rod, seen, "stuck: its motion was taken off all rods as drift"], "It measures the drift of the stage."
     if pd.isna(whole["mixing_ratio"]):
         why = "does not move beyond its localization error" if whole["immobile"] else "too short to be judged"
         return [rod, seen, why], "It has neither mixing ratio nor exponents."

@@ -25,6 +25,7 @@ from napari_lptem_diffusion.gui.views.table import RodTable
 from napari_lptem_diffusion.gui.views.theme import Theme
 from napari_lptem_diffusion.gui.views.time_plot import TimePlot
 from napari_lptem_diffusion.particles.correcting.drift import without_drift
+from napari_lptem_diffusion.particles.correcting.tables import STUCK
 
 if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
@@ -139,11 +140,10 @@ class Results(QWidget):
             return
         particles = self._particles
         if particles:
-            motion = self._analysis.motion
-            whole = motion.particles[motion.particles["particle"] == particles[-1]].iloc[0]
-            parts, explained = rod_parts(
-                particles[-1], whole, motion.frames[motion.frames["particle"] == particles[-1]]
-            )
+            main, motion, marked = particles[-1], self._analysis.motion, self._analysis.marked
+            whole = motion.particles[motion.particles["particle"] == main].iloc[0]
+            is_stuck = main in set(marked.loc[marked["mark"] == STUCK, "particle"])
+            parts, explained = rod_parts(main, whole, motion.frames[motion.frames["particle"] == main], is_stuck)
             more = [f"{counted(len(particles), 'rod')} selected"] if len(particles) > 1 else []
             self._particle.say([*parts, *more], explained)
         else:
