@@ -21,7 +21,7 @@ SOURCES = {
     for path in sorted((ROOT / PACKAGE).rglob("*.py"))
 }
 FLOORS = [
-    {"settings", "errors", "progress"},
+    {"settings", "errors", "progress", "overlay_style"},
     {"movie"},
     {"particles"},
     {"diffusion"},
