@@ -30,7 +30,7 @@ from napari_lptem_diffusion.settings import StageSettings
 
 Stage = TypeVar("Stage", bound=StageSettings)
 
-FROM_MOVIE = "from the movie"
+FROM_MOVIE = "from movie"
 _DECIMALS = {"s": 5, "nm": 3}
 _MOST_DECIMALS = 7
 _MEASURED_DIGITS = 4
@@ -120,7 +120,7 @@ class FieldRow(QWidget):
         self.spec = spec
         self.value_widget: ComboBox | FloatSpinBox = _value_widget(spec)
         self.value_widget.changed.connect(self._on_value)
-        self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} {FROM_MOVIE}.")
+        self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} from the movie.")
         self.automatic.changed.connect(self._on_automatic)
         self._measured: float | str | None = None
         self._otherwise = FROM_MOVIE

@@ -52,6 +52,16 @@ def test_a_small_movie_is_enlarged_by_a_whole_number_with_the_legend_below(analy
     assert np.ptp(legend[..., 2]) > 0.2, "no orange to blue in the strip"
 
 
+def test_a_value_of_which_nothing_is_known_is_a_question(analysis):
+    frames = analysis.motion.frames.assign(mixing_ratio_low=0.0)
+    frames.loc[frames["particle"] == 0, "mixing_ratio_high"] = 1.0
+    canvas = OverlayCanvas(replace(analysis, motion=replace(analysis.motion, frames=frames)), OverlayStyle())
+    canvas.draw(45)
+    said = dict(text.get_text().split(": ") for text in canvas._texts)
+    assert said["0"].endswith(" ?")
+    assert not said["2"].endswith(" ?")
+
+
 def test_drawing_a_frame_again_gives_the_same_picture(analysis):
     canvas = OverlayCanvas(analysis, OverlayStyle())
     first = canvas.draw(30)
