@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import caching
 from scipy import ndimage
 
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
@@ -14,7 +15,7 @@ from napari_lptem_diffusion.particles.finding.groups import axis_distance, touch
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, rods_image
 from napari_lptem_diffusion.particles.finding.priors import LENGTH, SIZE, WIDTH, Prior
-from napari_lptem_diffusion.particles.finding.rod_loops import capsule_value
+from napari_lptem_diffusion.particles.finding.rod_loops import capsule_value, compiled
 from napari_lptem_diffusion.particles.finding.windows import Windows
 from napari_lptem_diffusion.particles.known_truth.rendering import capsule_coverage
 
@@ -124,3 +125,12 @@ def test_what_the_curvature_leaves_out_for_faint_rods_is_learnt():
     corrected = np.sqrt((np.clip(pulls(fit, truth) / scale.factors(fit.snr), -4, 4) ** 2).mean(axis=1))
     assert curvature[0] > 1.1
     assert corrected == pytest.approx(1, abs=0.2)
+
+
+def test_loops_are_compiled_where_there_is_no_folder_to_keep_them(monkeypatch):
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+
+    def twice(x):
+        return 2 * x
+
+    assert compiled(twice)(21) == 42

@@ -14,7 +14,7 @@ from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, RodPriors
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Matrix = NDArray[np.float64]
-_FIRST_STEPS, _LAST_STEPS = 5, 12
+_FIRST_STEPS, _LAST_STEPS = 3, 12
 _SETTLED = 0.5
 """How well the least squares of an explanation must be known, in units of the noise, to choose."""
 _FINALISTS = 2

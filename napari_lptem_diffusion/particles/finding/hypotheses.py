@@ -34,7 +34,7 @@ from napari_lptem_diffusion.particles.finding.windows import Windows
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.intp]
-_ODD_SIZE = 6.0
+_ODD_SIZE = 4.0
 _ODD_REST = 4.0
 _ODD_REST_SHARE = 0.06
 _SHADOW = 0.06

@@ -111,9 +111,10 @@ def look_again(
 
 
 def _rows_by(column: pd.Series[int]) -> dict[int, Rows]:
-    """Rows of a table by the number that a column has there."""
-    indices = column.groupby(column.to_numpy()).indices.items()
-    return {int(str(number)): np.asarray(rows, dtype=np.intp) for number, rows in indices}
+    """Rows of a table, rising, by the number that a column has there."""
+    order = np.argsort(column.to_numpy(), kind="stable")
+    numbers, first = np.unique(column.to_numpy()[order], return_index=True)
+    return dict(zip(numbers.tolist(), np.split(order, first)[1:], strict=True))
 
 
 def _shaped(rods: pd.DataFrame, shapes: pd.DataFrame) -> pd.DataFrame:
