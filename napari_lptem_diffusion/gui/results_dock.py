@@ -16,7 +16,7 @@ TITLE = "LPTEM results"
 _HEIGHT_SHARE = 0.36
 _HEIGHTS_PX = (230, 340)
 _PANELS_SHARE = 0.9
-_PANEL_EM = 27
+_PANEL_EM = 30
 """Below the panel on the right only where so much of that stays."""
 
 

@@ -154,7 +154,8 @@ class TimePanels(pg.GraphicsLayoutWidget):
         frame = self.selection.frame if self._hovered is None else self._hovered
         full, short = self.read_out(frame), self.read_out(frame, short=True)
         key = f"<span style='color:{self.theme.faint}'>{self.key}</span>"
-        texts = (f"{full} &nbsp; {key}", full, f"{short} &nbsp; {key}", short, f"<b>frame {frame}</b>")
+        shorter, _, _ = short.rpartition(" &nbsp; ")
+        texts = (f"{full} &nbsp; {key}", full, f"{short} &nbsp; {key}", short, shorter, f"<b>frame {frame}</b>")
         self._said.show_text(texts, self.theme.foreground, self.width() - _MARGINS_PX)
 
     def place(self, frame: int) -> str:
