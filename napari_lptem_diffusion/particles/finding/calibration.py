@@ -15,6 +15,7 @@ from scipy.spatial import KDTree
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.finding.dirt import with_dirt
+from napari_lptem_diffusion.particles.finding.faint_sizes import learn_faint_sizes
 from napari_lptem_diffusion.particles.finding.field import build_field, measure_noise
 from napari_lptem_diffusion.particles.finding.filter_bank import build_filter_bank
 from napari_lptem_diffusion.particles.finding.noise import Noise
@@ -37,6 +38,7 @@ _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
+_FAINT_SNR = 6.5
 _STAGES = 5
 _CROWDED = (0.03, 0.7)
 """Least share of the picture that rods may fill and not matter for the noise, and the most that leaves enough."""
@@ -81,7 +83,10 @@ def calibrate(
     for turn, frames in enumerate(_LEARNING_FRAMES):
         stage += 1
         detector = _detector(samples, noise, settings, prior, sign, pause)
-        prior = _given(_learn_population(detector, samples, frames, pause), settings)
+        prior, snr = _learn_population(detector, samples, frames, pause)
+        if turn and snr < _FAINT_SNR:
+            prior = learn_faint_sizes(detector, movie, pause) or prior
+        prior = _given(prior, settings)
         noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
     stage += 1
     return _detector(samples, noise, settings, prior, sign, pause).with_error_scales(pause)
@@ -192,9 +197,11 @@ def _single_rods(detector: Detector, image: NDArray[np.float32]) -> Fit | None:
     return detector.refit(image, start, detector.prior.of_rods(len(start))) if len(start) else None
 
 
-def _learn_population(detector: Detector, samples: Samples, frames: int, pause: Callable[[], None]) -> Prior:
-    """Size of the rods that are alone and wholly in view, and its variation; px of the movie."""
-    images, rods = [], []
+def _learn_population(
+    detector: Detector, samples: Samples, frames: int, pause: Callable[[], None]
+) -> tuple[Prior, float]:
+    """Size of the rods that are alone and wholly in view, its variation (px of the movie), and how they stand out."""
+    images, rods, snr = [], [], []
     for first, _ in _some(samples, frames):
         pause()
         image = detector.field.normalise(first)
@@ -206,11 +213,13 @@ def _learn_population(detector: Detector, samples: Samples, frames: int, pause: 
         clear = np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
         if len(clear):
             images.append(image)
+            snr.append(fit.snr[clear] / detector.bank.texture)
             rods.append(_spread_over(fit.parameters[clear[np.argsort(-fit.snr[clear], kind="stable")]]))
     bin_px = detector.field.bin_px
     if not images:
-        return detector.prior.scaled(bin_px)
-    return learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause).scaled(bin_px)
+        return detector.prior.scaled(bin_px), np.inf
+    prior = learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause)
+    return prior.scaled(bin_px), float(np.median(np.concatenate(snr)))
 
 
 def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:

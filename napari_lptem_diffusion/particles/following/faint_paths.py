@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +21,7 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
-_HALF_LENGTHS = 1.4
+_HALF_LENGTHS = 0.7
 """Half the side of the window in which a rod is sought around its usual path, in rod lengths."""
 _PATH_FRAMES = 5
 _JUMP, _ODD_TURN, _NEXT_ANGLE = 0.03, 0.1, 0.1
@@ -31,6 +31,7 @@ _CELL_VARIANCE = 1 / 6
 _RAISED = 3.0
 """By how much the fit of a place and an angle raises the square of the signal to noise."""
 _LEAST_SNR = 3.0
+_MOST_LOG = 300.0
 _BLOCK, _OVERLAP = 64, 8
 """Frames whose likelihoods are held at a time, and those before and after that count too."""
 _STEPS = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -47,6 +48,7 @@ def retraced(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     workers: int | None = None,
+    only: Collection[int] | None = None,
 ) -> pd.DataFrame:
     """Move each row of each track to the peak of its frame that the whole track makes the likeliest.
 
@@ -78,7 +80,7 @@ def retraced(
     Stopped
         If *should_stop* answered True.
     """
-    plan, step = _Plan.of(tracks, detector), None
+    plan, step = _Plan.of(tracks, detector, only), None
     tables = []
     for start in range(0, len(movie), _BLOCK):
         first = max(start - _OVERLAP, 0)
@@ -91,7 +93,12 @@ def retraced(
         for window in windows:
             report(None, should_stop, start, len(movie), "following faint rods")
             tables.append(plan.path(window, step or 0.0, range(start, start + _BLOCK)))
-    return _moved(tracks, pd.concat(tables), _SAME_PEAK * plan.scale)
+    if not tables:
+        return tracks
+    followed = tracks["particle"].isin(plan.paths)
+    moved = _moved(tracks[followed], pd.concat(tables), _SAME_PEAK * plan.scale)
+    result = pd.concat([moved, tracks[~followed]]) if not followed.all() else moved
+    return result.sort_values(["particle", "frame"], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,15 @@ class _Plan:
         return self.detector.field.bin_px * self.detector.coarsening
 
     @classmethod
-    def of(cls, tracks: pd.DataFrame, detector: Detector) -> _Plan:
+    def of(cls, tracks: pd.DataFrame, detector: Detector, only: Collection[int] | None = None) -> _Plan:
         shapes = rigid_shapes(tracks, detector)
         usual = shapes[SIZES].join(tracks.groupby("particle")[["snr", "contrast"]].median())
         scale = detector.field.bin_px * detector.coarsening
         rods = tracks[["particle", "frame", "x", "y", "angle_deg"]].join(usual, on="particle")
         paths = {}
         for particle, track in tracks.groupby("particle"):
+            if only is not None and particle not in only:
+                continue
             seen = track["frame"].to_numpy()
             frames = range(int(seen[0]), int(seen[-1]) + 1)
             smooth = ndimage.median_filter(track[["x", "y"]].to_numpy(float), (_PATH_FRAMES, 1), mode="nearest")
@@ -157,11 +166,11 @@ class _Plan:
             {int(str(particle)): float(value) for particle, value in zip(usual.index, snr, strict=True)},
         )
 
-    def likelihoods(self, frames: range, images: Sequence[NDArray[np.generic]], index: int) -> list[dict[int, Array]]:
+    def likelihoods(self, frames: range, images: Sequence[NDArray[np.generic]], index: int) -> list[dict[int, Floats]]:
         """Likelihoods against no rod, by particle, (angles, y, x) of its window, in some *images* in a row."""
         return [self._in_frame(image, frame) for image, frame in zip(images, frames[index:], strict=False)]
 
-    def _in_frame(self, image: NDArray[np.generic], frame: int) -> dict[int, Array]:
+    def _in_frame(self, image: NDArray[np.generic], frame: int) -> dict[int, Floats]:
         normal = self.detector.field.normalise(image)
         rods = self.rods.get(frame)
         parameters = np.empty((0, 8)) if rods is None else self.detector.parameters(rods)
@@ -172,7 +181,7 @@ class _Plan:
             if frame in frames
         }
 
-    def _around(self, normal: Array, centre: NDArray[np.intp], others: Floats, particle: int) -> Array:
+    def _around(self, normal: Array, centre: NDArray[np.intp], others: Floats, particle: int) -> Floats:
         """Likelihoods in the window around *centre*, the *others* taken away."""
         detector, bank = self.detector, self.detector.bank
         factor, reach = detector.coarsening, detector.prior.shape.reach
@@ -191,17 +200,17 @@ class _Plan:
             window -= rods_image(window.shape, near, reach)
         inner = slice(bank.reach, bank.reach + 2 * self.half + 1)
         response = bank.responses(coarsen(window, factor))[:, inner, inner] / bank.texture
-        snr = np.float32(self.snr[particle])
-        likelihood: Array = np.exp(snr * response - snr * snr / 2)
+        snr = self.snr[particle]
+        likelihood: Floats = np.exp(np.minimum(snr * response.astype(float) - snr * snr / 2, _MOST_LOG))
         return likelihood
 
-    def windows(self, maps: dict[int, dict[int, Array]]) -> list[_Windows]:
+    def windows(self, maps: dict[int, dict[int, Floats]]) -> list[_Windows]:
         """Collect for each track what *maps* have of it, by frame and particle."""
         collected = []
         for particle, (frames, centres) in self.paths.items():
             numbers = [frame for frame in frames if frame in maps]
             if numbers:
-                likely = [maps[frame][particle].astype(float) for frame in numbers]
+                likely = [maps[frame][particle] for frame in numbers]
                 here = centres[numbers[0] - frames.start : numbers[-1] + 1 - frames.start]
                 collected.append(_Windows(particle, numbers, here, likely))
         return collected
@@ -299,5 +308,7 @@ def _moved(tracks: pd.DataFrame, places: pd.DataFrame, far_px: float) -> pd.Data
     usual = tracks.groupby("particle")[["contrast", "snr", "visible", "link_confidence"]].median()
     for name in usual:
         table[name] = table[name].fillna(table["particle"].map(usual[name]))
-    result = table.assign(merge_suspected=table["merge_suspected"].fillna(False).astype(bool))[list(tracks)]
-    return result.sort_values(["particle", "frame"], ignore_index=True)
+    result: pd.DataFrame = table.assign(merge_suspected=table["merge_suspected"].fillna(False).astype(bool))[
+        list(tracks)
+    ]
+    return result

@@ -1,0 +1,67 @@
+"""Rods that no frame shows for sure are found in many frames together, and noise makes none."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_lptem_diffusion.particles import calibrate, render_movie
+from napari_lptem_diffusion.particles.finding.slow_paths import USUAL_SNR, best_paths
+from napari_lptem_diffusion.particles.following.faint_tracks import faint_tracks
+from napari_lptem_diffusion.particles.known_truth.scoring import match_rods, matched_filter_snr
+from napari_lptem_diffusion.settings import DetectionSettings
+from tests.particles.scenes import HARD
+
+FRAMES, SHAPE = 24, (256, 256)
+GIVEN = DetectionSettings(rod_length_px=31, rod_width_px=15.5)
+
+
+def likelihoods(paths, seed, shape=(64, 64), snr=USUAL_SNR):
+    """Log likelihoods, (frames, y, x), of rods that go along these paths of (y, x), and of white noise."""
+    response = np.random.default_rng(seed).standard_normal((FRAMES, *shape)).astype(np.float32)
+    for path in paths:
+        for frame, (y, x) in enumerate(path):
+            response[frame, y, x] += snr
+    return np.maximum(USUAL_SNR * response - USUAL_SNR**2 / 2, -2.5).astype(np.float32)
+
+
+def creeping(y, x, seed):
+    steps = np.random.default_rng(seed).choice([-1, 0, 0, 0, 1], (FRAMES, 2))
+    return np.array([y, x]) + np.cumsum(steps, axis=0)
+
+
+def test_paths_are_found_and_go_from_the_first_to_the_last_frame():
+    rods = [creeping(16, 16, 1), creeping(46, 40, 2), creeping(46, 20, 3)]
+    found = best_paths(likelihoods(rods, 4), length=6)
+    assert len(found) == 3
+    for rod in rods:
+        path = min(found, key=lambda one: np.abs(one[0, 1:] - rod[0]).sum())
+        assert list(path[:, 0]) == list(range(FRAMES))
+        assert (np.abs(path[:, 1:] - rod).max(axis=1) <= 1).mean() > 0.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_has_no_path(seed):
+    assert best_paths(likelihoods([], seed), length=6) == []
+
+
+def rods_at(centres, angles, snr, seed):
+    """A movie of rods that creep, of this signal to noise, and their poses."""
+    rng = np.random.default_rng(seed)
+    pose = {"length": 31.0, "width": 15.5, "blur_px": 2.5, "contrast": HARD.contrast}
+    pose["contrast"] *= snr / matched_filter_snr(pose, HARD, HARD.illumination(SHAPE)[128, 128])
+    walks = []
+    for particle, (centre, angle) in enumerate(zip(centres, angles, strict=True)):
+        x, y = np.array(centre)[:, None] + np.cumsum(rng.normal(0, 0.7, (2, FRAMES)), axis=1)
+        frames = np.arange(FRAMES)
+        walks.append(pd.DataFrame({"particle": particle, "frame": frames, "x": x, "y": y, "angle_deg": angle, **pose}))
+    poses = pd.concat(walks, ignore_index=True)
+    return render_movie(poses, FRAMES, SHAPE, HARD, rng), poses
+
+
+def test_rods_that_touch_come_apart_in_many_frames():
+    movie, poses = rods_at([(60, 62), (60, 90), (180, 60), (190, 180)], [0, 0, 60, 120], 4.8, seed=5)
+    detector = calibrate(movie, GIVEN)
+    tracks = faint_tracks(movie, detector)
+    matches = match_rods(tracks, poses)
+    assert len(matches.true) > 0.85 * len(poses)
+    assert len(matches.found) > 0.9 * len(tracks)
