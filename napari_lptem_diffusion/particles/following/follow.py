@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,7 +10,7 @@ from scipy.spatial.distance import cdist
 from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.field import Frames
-from napari_lptem_diffusion.particles.following.faint_paths import retraced
+from napari_lptem_diffusion.particles.following.faint_tracks import faint_tracks
 from napari_lptem_diffusion.particles.following.linking import link
 from napari_lptem_diffusion.particles.following.rigid_shape import with_rigid_shapes
 from napari_lptem_diffusion.particles.following.second_look import look_again
@@ -21,7 +19,6 @@ from napari_lptem_diffusion.settings import LinkingSettings
 
 _SAME_PLACE_WIDTHS = 0.5
 _FAINT_SNR = 6.5
-_FAINT_THRESHOLD_SIGMA = 4.0
 _MOST_LOOKS = 3
 _MANY_MORE = 0.05
 
@@ -36,10 +33,9 @@ def follow(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Follow the rods of a movie: `link`, `look_again`, `link`, and one size for each rod.
 
-    Where the rods hardly stand out (median signal to noise below 6.5) they are detected anew at 4 standard deviations
-    of the noise: false ones, of which there are many then, do not make tracks, and a rod that was missed in every
-    other frame does; the whole of a track then tells which peak of a frame is the rod (`faint_paths.retraced`). As long
-    as a look finds 5 % more, another one follows, at most three.
+    Where the rods hardly stand out (median signal to noise below 6.5) several frames together tell where they
+    are, and the detections do not count (`faint_tracks.faint_tracks`). As long as a look finds 5 % more, another one
+    follows, at most three.
 
     Parameters
     ----------
@@ -65,16 +61,11 @@ def follow(
         If *should_stop* answered True.
     """
     settings, sure = settings or LinkingSettings(), detections
-    if faint := len(detections) > 0 and bool(detections["snr"].median() < _FAINT_SNR):
-        lower = min(_FAINT_THRESHOLD_SIGMA, detector.settings.threshold_sigma)
-        detector = replace(detector, settings=detector.settings.model_copy(update={"threshold_sigma": lower}))
-        # The sizes of such rods are hardly known, even to their tracks.
-        detector = replace(detector, error_scale_of_known_sizes=detector.error_scale)
-        detections = detector.detect(movie, progress, should_stop)
-    tracks = link(detections, settings, progress, should_stop)
+    if len(detections) > 0 and bool(detections["snr"].median() < _FAINT_SNR):
+        tracks = faint_tracks(movie, detector, progress, should_stop)
+    else:
+        tracks = link(detections, settings, progress, should_stop)
     loose = _others(detections, tracks)
-    if faint and len(tracks):
-        tracks = retraced(movie, detector, tracks, progress, should_stop)
     for _ in range(_MOST_LOOKS if len(tracks) else 0):
         before = len(tracks)
         seen = look_again(movie, detector, tracks, settings.memory_frames, progress, should_stop)
