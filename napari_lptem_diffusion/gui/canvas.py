@@ -136,6 +136,8 @@ class Canvas(QObject):
         of_others = () if image is None or self._result.image is image else self._result.all
         self._frames.leave_out([*(movie for movie in movies if image is not None and movie is not image), *of_others])
         self._viewer.canvas.overlays.scale_bar.visible = image is not None and str(image.units[-1]) != "pixel"
+        # A picture alone on the canvas, drawn when napari deletes layers, crashes Mesa's software renderer.
+        self._painted.visible = image is not None
         if image is not None:
             self._viewer.reset_view(layers=[image])
             if self.look.averaged:

@@ -148,3 +148,11 @@ def test_a_new_scale_keeps_the_movie_in_view(shown, viewer):
     assert viewer.scene.camera.zoom == pytest.approx(zoom / 10)
     height, width = make_analysis().movie.shape[1:]
     assert np.allclose(viewer.scene.camera.center[-2:], [10 * (height - 1), 10 * (width - 1)])
+
+
+def test_nothing_is_drawn_once_the_movie_is_taken_away(shown, viewer, qtbot):
+    viewer.screenshot(canvas_only=True)
+    viewer.layers.remove(shown.result.image)
+    viewer.screenshot(canvas_only=True)
+    qtbot.waitUntil(lambda: not viewer.layers)
+    assert np.ptp(viewer.screenshot(canvas_only=True)[..., :3]) == 0
