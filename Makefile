@@ -12,7 +12,7 @@ demo: setup
 	$(BIN)/napari-lptem-diffusion demo -o demo_output --overwrite
 
 test: setup check
-	$(SCREEN) $(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

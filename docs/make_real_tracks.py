@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_lptem_diffusion.diffusion.estimate import Motion, estimate_diffusion
-from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO
+from napari_lptem_diffusion.export.figures import LINES
+from napari_lptem_diffusion.export.palette import MIXING_RATIO
 
 HERE = Path(__file__).parent
 LONGEST_STEP = 10.0
@@ -27,7 +28,6 @@ LONGEST_STEP = 10.0
 ASSUMED_ERRORS = (None, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65)
 """Localization errors that are tried, in rms one-frame displacements of the track per axis; None: not told."""
 INK, FAINT = "#1d2733", "#9aa5b1"
-LINES = ((MIXING_RATIO, "#1f5f99"), (ALPHA_FBM, "#2a7a48"), (ALPHA_CTRW, "#9c3a75"))
 
 
 def main() -> None:
@@ -259,10 +259,10 @@ The windows whose mixing ratio came out above one half, judged again with an ass
 (standard deviation per axis, in rms one-frame displacements per axis of the window). Medians of the estimates and of
 the ends of their 90 % intervals.
 
-Read along the column of alpha_fbm: the same tracks are strongly antipersistent to somebody who takes positions as
-exact, and less so to somebody who takes them as uncertain; at 0.71 all of the displacement would be localization
-error. Told an error that does not fit, the network is torn between explanations, and the interval of the mixing ratio
-goes from 0 to 1. Nothing in the tracks decides between the rows. A rod that is stuck in the same movie does.
+At 0.71 all of the displacement would be localization error. Read down the columns: what the same tracks say depends on
+what one assumes of the error, and where an error is told that does not fit, the network is torn between explanations
+and the interval of the mixing ratio goes from 0 to 1. Nothing in the tracks decides between the rows. A rod that is
+stuck in the same movie does.
 
 | error told | alpha_fbm | mixing ratio | immobile |
 |---|---|---|---|
