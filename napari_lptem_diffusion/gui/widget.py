@@ -177,7 +177,8 @@ class LptemDiffusionWidget(QWidget):
         """Go for good, with the dock of the results, when napari has closed the dock of this widget."""
         handled = bool(super().event(event))
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            QTimer.singleShot(0, self._go_if_closed)
+            # A timer of its own: PySide6 would call a widget that is gone by then.
+            QTimer(self, singleShot=True, timeout=self._go_if_closed).start()
         return handled
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -231,9 +232,7 @@ class LptemDiffusionWidget(QWidget):
         for dock in (self, self.results):
             ShortcutKeeper(dock, self.sessions.actions_)
         # Not at once: layers cannot be taken from a list that is taking one itself.
-        self._tidying = QTimer(self)
-        self._tidying.setSingleShot(True)
-        self._tidying.timeout.connect(self._forget_closed_result)
+        self._tidying = QTimer(self, singleShot=True, timeout=self._forget_closed_result)
         of_viewer = (
             (self._viewer.events.theme, self._on_theme),
             (self._viewer.layers.events.removed, self._on_layer_removed),
