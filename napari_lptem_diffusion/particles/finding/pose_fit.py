@@ -23,7 +23,8 @@ _STEPS = (4, 3, 8)
 neighbours."""
 _SPREAD_STEP_PX = 4
 """Windows of groups grow in such steps, so that there are few sizes."""
-_SETTLED = 0.02
+SETTLED = 0.02
+"""A step that promises less, in units of the noise, is the last."""
 _NO_BACKGROUND = 1e6
 """Precision that keeps all backgrounds of a group but the first at 0."""
 _LEAST_KNOWN = 1e-8
@@ -81,7 +82,7 @@ class _Batch:
         parameters = self.parameters[rows]
         part = self.windows.take(rows)
         part.weigh(parameters, self.variance_gain[rows])
-        return part.minimised(self._alone()[rows], parameters, self.priors.take(rows), level, steps, _SETTLED)[0]
+        return part.minimised(self._alone()[rows], parameters, self.priors.take(rows), level, steps, SETTLED)[0]
 
     def _alone(self) -> Array:
         data = self.windows.data.copy() if self.near else self.windows.data
@@ -178,21 +179,6 @@ def in_groups(values: Matrix, priors: RodPriors, groups: Rows) -> tuple[Matrix, 
         array[:, 1:, BACKGROUND] = pinned
     flat = (len(groups), -1)
     return parameters.reshape(flat), RodPriors(centre.reshape(flat), precision.reshape(flat))
-
-
-def levenberg_marquardt(
-    windows: Windows, data: Array, start: Matrix, priors: RodPriors, level: float, steps: int
-) -> Matrix:
-    """Return the parameters alone; see `Windows.minimised`."""
-    return windows.minimised(data, start, priors, level, steps, _SETTLED)[0]
-
-
-def normal_equations(residual: Array, jacobian: Array, level: float) -> tuple[Matrix, Matrix]:
-    """Curvature (groups, n, n) and gradient (groups, n) of the log-likelihood for noise of variance *level*."""
-    flat = jacobian.reshape(*jacobian.shape[:2], -1)
-    curvature = (flat @ flat.transpose(0, 2, 1)).astype(float) / level
-    gradient = (flat @ residual.reshape(len(flat), -1, 1))[..., 0].astype(float) / level
-    return curvature, gradient
 
 
 def _diagonal(values: Matrix) -> Matrix:

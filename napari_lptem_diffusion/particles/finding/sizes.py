@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
-from napari_lptem_diffusion.particles.finding.pose_fit import levenberg_marquardt, normal_equations
+from napari_lptem_diffusion.particles.finding.pose_fit import SETTLED
 from napari_lptem_diffusion.particles.finding.priors import SIZE, Prior
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
@@ -64,8 +64,8 @@ def learn_population(
         pause()
         means, variances = [], []
         for k, (view, pixels) in enumerate(zip(views, data, strict=True)):
-            parameters[k] = levenberg_marquardt(view, pixels, parameters[k], prior.of_rods(len(pixels)), level, steps=4)
-            curvature, _ = normal_equations(*view.linearise(pixels, parameters[k]), level)
+            parameters[k], _ = view.minimised(pixels, parameters[k], prior.of_rods(len(pixels)), level, 4, SETTLED)
+            curvature = _curvature(view.linearise(pixels, parameters[k])[1], level)
             posterior = np.linalg.inv(curvature + np.diag(prior.precision()) + 1e-9 * np.eye(8))
             means.append(parameters[k][:, SIZE])
             variances.append(np.einsum("nii->ni", posterior)[:, SIZE])
@@ -95,3 +95,10 @@ def _typical(log_size: Matrix, variance: Matrix, before: Prior | None) -> Prior:
         spread = np.sqrt(np.average((log_size - centre) ** 2 + variance, axis=0, weights=weight))
     length, width, blur = (float(v) for v in np.exp(centre))
     return Prior(RodShape(length, width, blur), *(float(v) for v in np.clip(spread, *_SPREADS)))
+
+
+def _curvature(jacobian: Array, level: float) -> Matrix:
+    """Of the log-likelihood, (groups, n, n), for noise of variance *level*."""
+    flat = jacobian.reshape(*jacobian.shape[:2], -1)
+    curvature: Matrix = (flat @ flat.transpose(0, 2, 1)).astype(float) / level
+    return curvature
