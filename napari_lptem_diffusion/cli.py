@@ -273,7 +273,8 @@ def _judge(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from napari_lptem_diffusion.compare import LEFT_OUT, compare, labels_of, save_comparison
+    from napari_lptem_diffusion.compare import compare, labels_of, save_comparison
+    from napari_lptem_diffusion.diffusion.known import LEFT_OUT
     from napari_lptem_diffusion.export import check_output_folder
     from napari_lptem_diffusion.export.read_export import exports_in
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.diffusion.known import RANGES, is_known
+from napari_lptem_diffusion.diffusion.known import COMPARED, LARGEST_MISMATCH, LEFT_OUT, RANGES, is_known, status_of
 from napari_lptem_diffusion.errors import InputError, InputWarning
 from napari_lptem_diffusion.export.comparison_figures import comparison_figure, save_publication_figure
 from napari_lptem_diffusion.export.folder import EXPORT_SUFFIX, staged
@@ -28,10 +28,6 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 Floats = NDArray[np.float64]
 _K = ("k_fbm", "k_ctrw")
 QUANTITIES = (*RANGES, *_K)
-COMPARED, LEFT_OUT = "compared", ("immobile", "not_judged", "no_mixture")
-"""Why a particle is not compared."""
-LARGEST_MISMATCH = 0.5
-"""Particles with a higher ``model_mismatch`` are not compared unless the user says so."""
 REPLICATES = 2000
 _TO_SIGMA = 1.6448536269514722
 """Standard deviations from the middle of a normal distribution to the end of its central 90 %."""
@@ -123,7 +119,7 @@ def compare(
     notes = [*_cautions(exports), *notes]
     particles = _all_particles(exports, labels, list(units), largest_mismatch)
     conditions = pd.DataFrame([_counts(particles, label) for label in _order(labels.values())])
-    compared = particles[particles["status"] == "compared"]
+    compared = particles[particles["status"] == COMPARED]
     rows: list[dict[str, Any]] = []
     wanted = {name: unit for name, unit in units.items() if name in quantities}
     for name, unit in wanted.items():
@@ -226,33 +222,11 @@ def _all_particles(
     return pd.concat(tables, ignore_index=True)
 
 
-def status_of(summary: pd.DataFrame, largest_mismatch: float = LARGEST_MISMATCH) -> NDArray[np.str_]:
-    """Return why each particle of a summary, such as ``motion.particles``, is compared or not.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        The quantities, ``immobile`` and ``model_mismatch``.
-    largest_mismatch : float
-
-    Returns
-    -------
-    array of str
-        `COMPARED` or one of `LEFT_OUT`.
-    """
-    known = summary[list(RANGES)].notna().all(axis=1)
-    return np.select(
-        [summary["immobile"].astype(bool), ~known, summary["model_mismatch"] > largest_mismatch],
-        [np.str_(name) for name in LEFT_OUT],
-        COMPARED,
-    )
-
-
 def _counts(particles: pd.DataFrame, label: str) -> dict[str, Any]:
     own = particles[particles["condition"] == label]
     counts = own["status"].value_counts()
     said = {"condition": label, "n_movies": own["movie"].nunique(), "n_particles": len(own)}
-    return said | {f"n_{name}": int(counts.get(name, 0)) for name in ("compared", *LEFT_OUT)}
+    return said | {f"n_{name}": int(counts.get(name, 0)) for name in (COMPARED, *LEFT_OUT)}
 
 
 def interval_of_median(

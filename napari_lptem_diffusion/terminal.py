@@ -82,25 +82,27 @@ class StopOnInterrupt:
 
 def found_in_words(analysis: Analysis, folder: Path) -> str:
     """Return what was found, particle by particle, how long it took and what was written into *folder*; many lines."""
+    from napari_lptem_diffusion.diffusion.known import is_known, known_in_words
     from napari_lptem_diffusion.export.folder import size_text
 
     movie, particles = analysis.movie, analysis.motion.particles
     frames, height, width = movie.shape
     calibration = movie.calibration
-    judged = int(particles["mixing_ratio"].notna().sum())
     lines = [
         f"{movie.name}: {frames} frames of {width} x {height} px",
         *(f"  note: {note}" for note in movie.notes),
         f"  pixel size: {_with_source(calibration.pixel_size_nm, 'nm', calibration.pixel_size_source)}",
         f"  frame interval: {_with_source(calibration.frame_interval_s, 's', calibration.frame_interval_source)}",
         *([f"  corrections made: {len(analysis.corrections)}"] if analysis.corrections else []),
-        f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods), {judged} of them judged.",
+        f"Found {len(particles)} tracks ({len(analysis.detections)} sightings of rods).",
+        *([f"  mixing ratio: {known_in_words(particles)}"] if len(particles) else []),
     ]
     if particles.empty:
         lines.append("  No rod was followed: try a lower --threshold-sigma, or --rods-are bright.")
     columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
     for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
         said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
+        said += "" if is_known("mixing_ratio", low, high) else ", not known"
         if immobile:
             said = "immobile: moves no more than its localization error"
         elif math.isnan(ratio):

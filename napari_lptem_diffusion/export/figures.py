@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
+from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.drawing import (
     display_of_image,
     draw_legend,
@@ -23,7 +24,7 @@ from napari_lptem_diffusion.export.drawing import (
     rgb_of,
     tracks_of,
 )
-from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, ColourScale
+from napari_lptem_diffusion.export.palette import ALPHA_CTRW, ALPHA_FBM, MIXING_RATIO, NO_VALUE_RGB, ColourScale
 from napari_lptem_diffusion.export.rc import drawing_with
 from napari_lptem_diffusion.export.tables import msd_table, rods_with_motion
 from napari_lptem_diffusion.export.units import time_axis
@@ -96,13 +97,16 @@ def time_plot(analysis: Analysis, particle: int) -> Figure:
 
 
 def mixing_histogram(analysis: Analysis) -> Figure:
-    """Draw how often each mixing ratio occurs, over all particles and frames."""
+    """Draw how often each mixing ratio occurs, over all particles and frames; grey above, where it is not known."""
     figure = _figure(4.6, 3.2, layout="constrained")
     axes = figure.subplots()
-    values = analysis.motion.frames["mixing_ratio"].dropna()
-    counts, edges = np.histogram(values, bins=20, range=(0.0, 1.0))
+    rods = analysis.motion.frames.dropna(subset=["mixing_ratio"])
+    known = is_known("mixing_ratio", rods["mixing_ratio_low"], rods["mixing_ratio_high"])
+    counts, edges = np.histogram(rods["mixing_ratio"][known], bins=20, range=(0.0, 1.0))
+    unknown, _ = np.histogram(rods["mixing_ratio"][~known], bins=edges)
     middles = (edges[1:] + edges[:-1]) / 2
     axes.bar(middles, counts, width=0.05, color=MIXING_RATIO.rgb(middles), edgecolor=INK, linewidth=0.6)
+    axes.bar(middles, unknown, width=0.05, bottom=counts, color=NO_VALUE_RGB, edgecolor=_FAINT, linewidth=0.6)
     axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)", ylabel="Number of rod-frames")
     plain_axes(axes)
     return figure

@@ -119,7 +119,7 @@ ALPHA_FBM = ColourScale(
     "alpha_fbm", "FBM exponent", 0.0, 2.0, "antipersistent", "persistent", ("#c07cff", "#fbf4ff", "#2fbf5b")
 )
 ALPHA_CTRW = ColourScale(
-    "alpha_ctrw", "CTRW exponent", 0.0, 1.0, "long rests", "no rests", ("#8d7bff", "#fb93b4", "#fff3a6")
+    "alpha_ctrw", "CTRW exponent", 0.0, 1.0, "long rests", "no rests", ("#7a7aff", "#ff7a9c", "#ffe070")
 )
 
 SCALES = {scale.column: scale for scale in (MIXING_RATIO, ALPHA_FBM, ALPHA_CTRW)}

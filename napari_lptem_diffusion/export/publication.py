@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.comparison_figures import save_publication_figure
 from napari_lptem_diffusion.export.drawing import display_of_image, draw_legend, draw_scale_bar, tracks_of
@@ -83,8 +84,8 @@ def rod_figure(analysis: Analysis, particle: int) -> Figure:
 def rods_figure(analysis: Analysis) -> Figure:
     """Draw all rods, a page wide: mixing ratios, both exponents against them, and mean squared displacements.
 
-    Bars are central 90 % intervals, and the wider, the paler. Rods that are immobile or too short to judge are only
-    counted.
+    Bars are central 90 % intervals, and the wider, the paler; rings are values that are not known (`is_known`). Rods
+    that are immobile or too short to judge are only counted.
     """
     particles = analysis.motion.particles
     judged = particles.dropna(subset=["mixing_ratio"])
@@ -267,14 +268,16 @@ def _draw_ranked(axes: Any, judged: pd.DataFrame, all_particles: int) -> None:
     rank = ordered.index.to_numpy()
     rgba = _inks(ordered, MIXING_RATIO)
     axes.hlines(rank, ordered["mixing_ratio_low"], ordered["mixing_ratio_high"], colors=rgba, linewidths=1.0)
-    axes.scatter(ordered["mixing_ratio"], rank, s=7, c=rgba, linewidths=0)
+    known = _known(ordered, MIXING_RATIO)
+    _draw_points(axes, ordered["mixing_ratio"], rank, rgba, known, size=7)
     if len(ordered) <= _NUMBERED_RODS:
         axes.set_yticks(rank, [str(particle) for particle in ordered["particle"]])
         axes.set_ylabel("Rod")
     else:
         axes.set_ylabel("Rods in their order")
     axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)")
-    axes.set_title(f"{len(judged)} of {all_particles} rods judged", fontsize=_SIZE_PT, color=INK, loc="left")
+    said = f"{len(judged)} of {all_particles} rods judged, {known.sum()} known"
+    axes.set_title(said + ("" if known.all() else " (rings: not)"), fontsize=_SIZE_PT, color=INK, loc="left")
 
 
 def _draw_against_mixing(axes: Any, judged: pd.DataFrame, scale: ColourScale) -> None:
@@ -284,10 +287,22 @@ def _draw_against_mixing(axes: Any, judged: pd.DataFrame, scale: ColourScale) ->
     mixing, value = judged["mixing_ratio"], judged[scale.column]
     axes.hlines(value, judged["mixing_ratio_low"], judged["mixing_ratio_high"], colors=rgba, linewidths=0.7)
     axes.vlines(mixing, judged[f"{scale.column}_low"], judged[f"{scale.column}_high"], colors=rgba, linewidths=0.7)
-    axes.scatter(mixing, value, s=9, c=rgba, linewidths=0, zorder=3)
+    _draw_points(axes, mixing, value, rgba, _known(judged, MIXING_RATIO) & _known(judged, scale), size=9)
     if scale is ALPHA_FBM:
         axes.axhline(1.0, color="#9aa5b1", linewidth=0.7, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(scale.low, scale.high), xlabel="Mixing ratio", ylabel=scale.title)
+
+
+def _draw_points(
+    axes: Any, x: ArrayLike, y: ArrayLike, rgba: NDArray[np.float64], known: NDArray[np.bool_], size: float
+) -> None:
+    """Points where a value is known, rings where it is not."""
+    faces = np.where(known[:, None], rgba, 1.0)
+    axes.scatter(x, y, s=size, facecolors=faces, edgecolors=rgba, linewidths=0.7, zorder=3)
+
+
+def _known(rows: pd.DataFrame, scale: ColourScale) -> NDArray[np.bool_]:
+    return is_known(scale.column, rows[f"{scale.column}_low"], rows[f"{scale.column}_high"])
 
 
 def _inks(rows: pd.DataFrame, scale: ColourScale) -> NDArray[np.float64]:

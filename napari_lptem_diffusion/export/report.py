@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from matplotlib.figure import Figure
 
+from napari_lptem_diffusion.diffusion.known import TOO_WIDE, known_in_words, knows_mixing_ratio
 from napari_lptem_diffusion.export.figures import (
     LABELLED_CURVES,
     figure_bytes,
@@ -161,19 +162,13 @@ def _localization_error(analysis: Analysis) -> str:
 
 
 def _in_short(particles: pd.DataFrame) -> str:
-    """The mixing ratios of the movie in one line, and how many particles have none."""
-    judged = particles["mixing_ratio"].dropna()
-    immobile = int(particles["immobile"].sum())
-    short = len(particles) - len(particles[particles["mixing_ratio"].notna() | particles["immobile"]])
-    if judged.empty:
-        said = "no particle judged"
-    elif len(judged) == 1:
-        said = f"{judged.iloc[0]:.2f}, of one particle"
-    else:
-        low, middle, high = judged.quantile([0.25, 0.5, 0.75])
-        said = f"median {middle:.2f}, half of the {len(judged)} judged particles from {low:.2f} to {high:.2f}"
-    said += f"; {short} too short for the network" if short else ""
-    return said + (f"; {immobile} immobile" if immobile else "")
+    """The mixing ratios of the movie in one line, and of how many particles they are known."""
+    ratios = particles.loc[knows_mixing_ratio(particles), "mixing_ratio"]
+    said = known_in_words(particles)
+    if len(ratios) < 2:
+        return said
+    low, middle, high = ratios.quantile([0.25, 0.5, 0.75])
+    return f"{said}; median of those known {middle:.2f}, half of them from {low:.2f} to {high:.2f}"
 
 
 def _corrected(analysis: Analysis) -> str:
@@ -198,7 +193,7 @@ def _together(analysis: Analysis) -> str:
     if analysis.motion.particles.empty:
         return "<p>Nothing to show.</p>"
     histogram = _image(
-        mixing_histogram(analysis), "svg", "How often each estimate of the mixing ratio occurs, whatever its interval."
+        mixing_histogram(analysis), "svg", f"How often each mixing ratio occurs. Grey: not known ({TOO_WIDE})."
     )
     msd = _image(
         msd_plot(analysis),

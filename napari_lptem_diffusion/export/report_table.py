@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from napari_lptem_diffusion.diffusion.known import LARGEST_MISMATCH, TOO_WIDE, is_known
 from napari_lptem_diffusion.export.tables import summary_table
 from napari_lptem_diffusion.export.units import k_unit
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from napari_lptem_diffusion.analysis import Analysis
 
 _LISTED_PARTICLES = 200
-_MISMATCH_TO_FLAG = 0.5
 _LEAST_SHARE = 0.1
 """Share of the motion below which the exponent of a part is greyed."""
 _PLAIN = (1e-2, 1e4)
@@ -47,7 +47,7 @@ def particles_table(analysis: Analysis) -> str:
     rows = []
     for row in listed.to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
-        cells += ["immobile" if row["immobile"] else _interval(row, "mixing_ratio", "", _two_decimals)]
+        cells += ["immobile" if row["immobile"] else _bounded(row, "mixing_ratio")]
         cells += [_exponent(row, name) for name in ("alpha_fbm", "alpha_ctrw")]
         cells += [_k(row, name, unit, powers[name]) for name, unit in units.items()]
         cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
@@ -57,8 +57,9 @@ def particles_table(analysis: Analysis) -> str:
     cut = f" The {more} shorter ones are in summary.csv." if more else ""
     return (
         f'<div class="wide"><table><tr>{header}</tr>\n' + "\n".join(rows) + "</table></div>\n"
-        '<p class="soft">Longest tracks first, each over its whole length. An exponent is grey where its part '
-        "carries less than a tenth of the motion, and means little there. K CTRW is the apparent diffusivity of the "
+        '<p class="soft">Longest tracks first, each over its whole length. Grey with a question mark: not known '
+        f"({TOO_WIDE}). An exponent is grey, too, where its part carries less than a tenth of the motion, and means "
+        "little there. K CTRW is the apparent diffusivity of the "
         "jumps over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how "
         f"unlike any mixture of FBM and CTRW the track is; distrust the row where it is high.{cut}</p>"
     )
@@ -76,12 +77,19 @@ def _times_ten_to(power: int) -> str:
 
 
 def _exponent(row: Row, name: str) -> str:
-    """The cell of an exponent, greyed where its part is small; a dash where nothing moves."""
+    """The cell of an exponent, greyed where its part is small, too; a dash where nothing moves."""
     if row["immobile"]:
         return "–"
-    cell = _interval(row, name, "", _two_decimals)
     share = row["mixing_ratio"] if name == "alpha_fbm" else 1 - row["mixing_ratio"]
-    return f'<span class="faint">{cell}</span>' if share < _LEAST_SHARE else cell
+    return _bounded(row, name, faint=share < _LEAST_SHARE)
+
+
+def _bounded(row: Row, name: str, faint: bool = False) -> str:
+    """The cell of a quantity that has a range, greyed and with a question mark where it is not known."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    unknown = math.isfinite(row[name]) and not is_known(name, low, high)
+    cell = _interval(row, name, "", lambda value: f"{value:.2f}", " ?" if unknown else "")
+    return f'<span class="faint">{cell}</span>' if faint or unknown else cell
 
 
 def _k(row: Row, name: str, unit: str, power: int) -> str:
@@ -91,10 +99,6 @@ def _k(row: Row, name: str, unit: str, power: int) -> str:
     return _interval(row, name, f"_{unit}", lambda value: _two_digits(value / 10.0**power))
 
 
-def _two_decimals(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _two_digits(value: float) -> str:
     """Two significant digits; a bound where that takes many zeros."""
     if value < _LEAST_SHOWN:
@@ -102,17 +106,17 @@ def _two_digits(value: float) -> str:
     return np.format_float_positional(value, precision=2, unique=False, fractional=False, trim="k").rstrip(".")
 
 
-def _interval(row: Row, name: str, unit: str, text: Callable[[float], str]) -> str:
+def _interval(row: Row, name: str, unit: str, text: Callable[[float], str], mark: str = "") -> str:
     value, low, high = (row[f"{name}{end}{unit}"] for end in ("", "_low", "_high"))
     if not math.isfinite(value):
         return '<span class="interval">not judged</span>'
-    return f'{text(value)}<br><span class="interval">{text(low)} to {text(high)}</span>'
+    return f'{text(value)}{mark}<br><span class="interval">{text(low)} to {text(high)}</span>'
 
 
 def _remarks(row: Row) -> str:
     mismatch = row["model_mismatch"]
     remarks = [f"{mismatch:.2f}"] if math.isfinite(mismatch) else []
-    if mismatch > _MISMATCH_TO_FLAG:
+    if mismatch > LARGEST_MISMATCH:
         remarks.append('<span class="flag">fits no mixture well</span>')
     if row["immobile"]:
         remarks.append('<span class="flag">immobile: moves no more than its localization error</span>')

@@ -10,7 +10,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_lptem_diffusion.compare import LEFT_OUT, names_of
+from napari_lptem_diffusion.compare import names_of
+from napari_lptem_diffusion.diffusion.known import COMPARED, LEFT_OUT
 
 _MOVIE, _RODS, _CONDITION = range(3)
 _PATH_ROLE = Qt.ItemDataRole.UserRole
@@ -137,5 +138,5 @@ class CompareRows(QTableWidget):
 def counts_in_words(statuses: Mapping[str, int]) -> str:
     """Return what became of the particles of a movie or condition, such as "12 compared, 3 immobile"."""
     return ", ".join(
-        f"{statuses[name]} {name.replace('_', ' ')}" for name in ("compared", *LEFT_OUT) if statuses.get(name, 0)
+        f"{statuses[name]} {name.replace('_', ' ')}" for name in (COMPARED, *LEFT_OUT) if statuses.get(name, 0)
     )

@@ -29,8 +29,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_lptem_diffusion.compare import COMPARED, QUANTITIES, Comparison, compare, save_comparison
-from napari_lptem_diffusion.diffusion.known import TOO_WIDE, WHY_NOT_KNOWN
+from napari_lptem_diffusion.compare import QUANTITIES, Comparison, compare, save_comparison
+from napari_lptem_diffusion.diffusion.known import COMPARED, TOO_WIDE, WHY_NOT_KNOWN
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.comparison_figures import UNIT_WORDS, comparison_figure
 from napari_lptem_diffusion.export.folder import check_output_folder

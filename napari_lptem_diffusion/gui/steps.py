@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_lptem_diffusion.compare import COMPARED, LEFT_OUT, status_of
-from napari_lptem_diffusion.diffusion.known import TOO_WIDE, is_known
+from napari_lptem_diffusion.diffusion.known import known_in_words, knows_mixing_ratio
 from napari_lptem_diffusion.gui.forms import FROM_MOVIE, SettingsForm
 from napari_lptem_diffusion.gui.judge_again import JudgeAgain
 from napari_lptem_diffusion.gui.messages import counted
@@ -102,8 +98,8 @@ class Steps(QWidget):
         if analysis is not None:
             particles = analysis.motion.particles
             followed = f"{counted(len(particles), 'rod')} followed"
-            known = f"{int(_is_known(particles).sum())} of {len(particles)} known"
-            explained = f"Mixing ratio: {_what_is_known(particles)}."
+            known = f"{int(knows_mixing_ratio(particles).sum())} of {len(particles)} known"
+            explained = f"Mixing ratio: {known_in_words(particles)}."
         self.follow_section.set_state(followed)
         self.motion_section.set_state(known, explained)
         lacked_error = self.judge_again.lacks_error
@@ -127,27 +123,9 @@ def in_words(analysis: Analysis) -> str:
         other = "bright" if analysis.measured.get("rods_are_dark", 1) else "dark"
         return f"No rods stand out from the noise. If you see some: try a lower threshold, or {other} rods."
     found = f"{counted(followed, 'rod')} in {counted(len(analysis.movie), 'frame')}"
-    if _is_known(analysis.motion.particles).all():
+    if knows_mixing_ratio(analysis.motion.particles).all():
         return f"{found}."
-    return f"{found}; mixing ratio: {_what_is_known(analysis.motion.particles)}."
-
-
-def _is_known(particles: pd.DataFrame) -> NDArray[np.bool_]:
-    """Of which rods the mixing ratio is known, as where conditions are compared."""
-    is_narrow = is_known("mixing_ratio", particles["mixing_ratio_low"], particles["mixing_ratio_high"])
-    return np.asarray(is_narrow & (status_of(particles) == COMPARED))
-
-
-def _what_is_known(particles: pd.DataFrame) -> str:
-    """Return of how many rods the mixing ratio is known, and why not of the others."""
-    status = status_of(particles)
-    known = _is_known(particles)
-    counts = {
-        "known": known.sum(),
-        f"not known ({TOO_WIDE})": ((status == COMPARED) & ~known).sum(),
-        **{name.replace("_", " "): (status == name).sum() for name in LEFT_OUT},
-    }
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{found}; mixing ratio: {known_in_words(analysis.motion.particles)}."
 
 
 def column(*widgets: QWidget) -> QWidget:

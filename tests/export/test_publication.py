@@ -71,6 +71,16 @@ def test_points_and_bars_are_the_estimates(analysis):
     assert [label.get_text() for label in ranked.get_yticklabels()] == [str(n) for n in judged["particle"]]
 
 
+def test_what_is_not_known_is_a_ring(analysis):
+    particles = analysis.motion.particles.assign(mixing_ratio_low=[0.0, 0.3, 0.0, 0.3, np.nan], mixing_ratio_high=0.6)
+    particles.loc[0, "mixing_ratio_high"] = 1.0
+    ranked = rods_figure(replace(analysis, motion=replace(analysis.motion, particles=particles))).axes[0]
+    rods = [int(label.get_text()) for label in ranked.get_yticklabels()]
+    faces = ranked.collections[1].get_facecolors()[:, :3]
+    assert [rod for rod, face in zip(rods, faces, strict=True) if (face == 1).all()] == [0]
+    assert "4 of 5 rods judged, 3 known" in ranked.get_title(loc="left")
+
+
 def test_what_cannot_be_judged_is_drawn_without_a_curve(analysis):
     figure = rod_figure(analysis, SHORT_PARTICLE)
     assert "not judged" in figure.axes[2].texts[0].get_text()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_lptem_diffusion.diffusion.known import RANGES, is_known, known_in_words
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import save_report
 from napari_lptem_diffusion.export.figures import (
@@ -87,9 +88,8 @@ def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, pag
         interval = f"{row.mixing_ratio:.2f}{row.mixing_ratio_low:.2f} to {row.mixing_ratio_high:.2f}"
         assert f"{row.particle}{row.frames}{interval}" in page.text
     assert page.text.count("fits no mixture well") == 1
-    assert page.text.count("not judged") == 5
-    assert "of the 4 judged particles from" in page.text
-    assert "1 too short for the network" in page.text
+    assert page.text.count("not judged") == 6, "five cells of the short track and the count"
+    assert f"Mixing ratio{known_in_words(analysis.motion.particles)}; median of those known" in page.text
 
 
 def test_immobile_particles_are_flagged(analysis):
@@ -102,8 +102,16 @@ def test_immobile_particles_are_flagged(analysis):
 @pytest.mark.parametrize(("mixing_ratio", "faint"), [(0.05, ["0.31"]), (0.5, []), (0.95, ["0.77"]), (np.nan, [])])
 def test_the_exponent_of_a_part_that_carries_little_is_grey(analysis, mixing_ratio, faint):
     columns = {"mixing_ratio": mixing_ratio, "alpha_fbm": 0.31, "alpha_ctrw": 0.77}
+    columns |= {f"{name}_{end}": 0.5 for name in columns for end in ("low", "high")}
     html = report_html(with_first_particle(analysis, **columns))
     assert re.findall(r'<span class="faint">([\d.]+)<br>', html) == faint
+
+
+@pytest.mark.parametrize("name", ["mixing_ratio", "alpha_fbm", "alpha_ctrw"])
+def test_what_is_not_known_has_a_question_mark(analysis, name):
+    low, high = RANGES[name]
+    html = report_html(with_first_particle(analysis, **{name: 0.42, f"{name}_low": low, f"{name}_high": high}))
+    assert '<span class="faint">0.42 ?<br>' in html
 
 
 @pytest.mark.parametrize(
@@ -220,8 +228,11 @@ def test_at_most_ten_msd_curves_are_labelled_the_longest_in_order_and_apart(anal
 
 
 def test_histogram_counts_every_judged_frame(analysis):
-    bars = mixing_histogram(analysis).axes[0].patches
-    assert sum(bar.get_height() for bar in bars) == analysis.motion.frames["mixing_ratio"].notna().sum()
+    rods = analysis.motion.frames.dropna(subset=["mixing_ratio"])
+    known = is_known("mixing_ratio", rods["mixing_ratio_low"], rods["mixing_ratio_high"])
+    bars = mixing_histogram(analysis).axes[0].containers
+    heights = [sum(bar.get_height() for bar in container) for container in bars]
+    assert heights == [known.sum(), (~known).sum()], "coloured where known, grey above where not"
 
 
 def test_figures_of_a_movie_without_rods_are_drawn():
