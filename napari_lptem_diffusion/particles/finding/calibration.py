@@ -18,15 +18,18 @@ from napari_lptem_diffusion.particles.finding.dirt import with_dirt
 from napari_lptem_diffusion.particles.finding.faint_sizes import learn_faint_sizes
 from napari_lptem_diffusion.particles.finding.field import build_field, measure_noise
 from napari_lptem_diffusion.particles.finding.filter_bank import build_filter_bank
+from napari_lptem_diffusion.particles.finding.frame_pool import side_by_side
 from napari_lptem_diffusion.particles.finding.noise import Noise
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
+from napari_lptem_diffusion.particles.finding.preparing import prepare_fit
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X, Y
-from napari_lptem_diffusion.particles.finding.samples import Frames, Pairs, Samples, sample_movie
+from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sample_movie
 from napari_lptem_diffusion.particles.finding.scan import scan_movie
 from napari_lptem_diffusion.particles.finding.sizes import learn_population
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
+Array = NDArray[np.float32]
 _FIT_PIXELS_PER_WIDTH = 6.0
 _COARSE_FROM_PIXELS_PER_WIDTH = 5.0
 _WINDOW_LENGTHS = 5
@@ -72,6 +75,7 @@ def calibrate(
     def pause() -> None:
         report(progress, should_stop, stage, _STAGES, "measuring the movie")
 
+    prepare_fit(lambda: report(progress, should_stop, 0, _STAGES, "preparing the fit (once after the installation)"))
     samples = sample_movie(movie, pause)
     stage += 1
     pause()
@@ -174,27 +178,29 @@ def _where_rods_are(detector: Detector, pause: Callable[[], None], frame: NDArra
 
 def _texture(detector: Detector, samples: Samples, pause: Callable[[], None]) -> float:
     """How much more than noise comes through the filter where there are no rods."""
-    spreads = []
-    for first, _ in _some(samples, _TEXTURE_FRAMES):
-        pause()
-        image = detector.field.normalise(first)
-        fit = _single_rods(detector, image)
-        rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
-        response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
-        spreads.append(1.4826 * float(np.median(np.abs(response))))
+    spreads = side_by_side(partial(_response_spread, detector), _some(samples, _TEXTURE_FRAMES), pause)
     return max(1.0, float(np.median(spreads)))
 
 
-def _some(samples: Samples, count: int) -> Pairs:
-    """So many pairs, spread over the movie."""
+def _response_spread(detector: Detector, frame: NDArray[np.generic]) -> float:
+    """Standard deviation of the response of the filter to what rods leave of a frame; robust."""
+    image, fit = _single_rods(detector, frame)
+    rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
+    response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
+    return 1.4826 * float(np.median(np.abs(response)))
+
+
+def _some(samples: Samples, count: int) -> list[NDArray[np.generic]]:
+    """So many frames, spread over the movie."""
     chosen = np.unique(np.linspace(0, len(samples.pairs) - 1, count).astype(int))
-    return [samples.pairs[k] for k in chosen]
+    return [samples.pairs[k][0] for k in chosen]
 
 
-def _single_rods(detector: Detector, image: NDArray[np.float32]) -> Fit | None:
-    """What stands out, fitted as rods; the strongest only, and without a thought of rods that touch."""
+def _single_rods(detector: Detector, frame: NDArray[np.generic]) -> tuple[Array, Fit | None]:
+    """A frame, normalised, and what stands out, as rods; the strongest only, without a thought of rods that touch."""
+    image = detector.field.normalise(frame)
     start = detector.start(image)[:_MOST_RODS]
-    return detector.refit(image, start, detector.prior.of_rods(len(start))) if len(start) else None
+    return image, detector.refit(image, start, detector.prior.of_rods(len(start))) if len(start) else None
 
 
 def _learn_population(
@@ -202,10 +208,7 @@ def _learn_population(
 ) -> tuple[Prior, float]:
     """Size of the rods that are alone and wholly in view, its variation (px of the movie), and how they stand out."""
     images, rods, snr = [], [], []
-    for first, _ in _some(samples, frames):
-        pause()
-        image = detector.field.normalise(first)
-        fit = _single_rods(detector, image)
+    for image, fit in side_by_side(partial(_single_rods, detector), _some(samples, frames), pause):
         if fit is None:
             continue
         sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture

@@ -83,7 +83,7 @@ class Field:
         gain: NDArray[np.float64] = (
             self.sign
             * self.noise.variance.slope
-            / np.sqrt(self.noise.variance.variance(self.background[rows, columns]))
+            / np.sqrt(self.noise.variance.variance(self.background[rows, columns]).astype(float))
         )
         return gain
 

@@ -1,10 +1,10 @@
-"""Work on the frames of a movie on several threads, in order."""
+"""Work on several threads, in order: on the frames of a movie, or on a few things at hand."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 _READ_AHEAD = 2
 """Batches of frames that are read or worked on at a time, for each thread."""
@@ -70,6 +71,29 @@ def over_frames(
         finally:
             pool.shutdown(cancel_futures=True)
     report(progress, should_stop, len(movie), len(movie), message)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], pause: Callable[[], None]) -> list[Result]:
+    """What ``work(item)`` gives for each item, in order, on as many threads as there are cores.
+
+    Parameters
+    ----------
+    work : callable
+        Called from several threads at once.
+    items : iterable
+    pause : callable
+        Called from the caller's thread before the result of each item is waited for; may raise to stop.
+    """
+    with ThreadPoolExecutor(_cores()) as pool:
+        pending = [pool.submit(work, item) for item in items]
+        results = []
+        try:
+            for future in pending:
+                pause()
+                results.append(future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return results
 
 
 def _cores() -> int:

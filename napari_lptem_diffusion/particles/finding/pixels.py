@@ -62,12 +62,14 @@ def temporal_moments(frames: Sequence[NDArray[np.generic]]) -> tuple[Array, Arra
     reference = np.asarray(frames[0], dtype=np.float32)
     seen = np.isfinite(reference)
     reference = np.where(seen, reference, np.float32(np.median(reference[seen]) if seen.any() else 0))
-    total, squares, count = np.zeros_like(reference), np.zeros_like(reference), np.zeros_like(reference)
+    total, squares, deviation = np.zeros_like(reference), np.zeros_like(reference), np.empty_like(reference)
+    count = np.full_like(reference, len(frames))
     for frame in frames:
-        deviation = np.asarray(frame, dtype=np.float32) - reference
-        finite = np.isfinite(deviation)
-        deviation[~finite] = 0
-        count += finite
+        np.subtract(frame, reference, out=deviation, casting="same_kind")
+        if np.issubdtype(frame.dtype, np.floating):
+            missing = ~np.isfinite(deviation)
+            deviation[missing] = 0
+            count -= missing
         total += deviation
         deviation *= deviation
         squares += deviation

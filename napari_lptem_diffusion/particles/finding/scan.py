@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,6 +14,7 @@ from scipy import fft, ndimage
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.field import Field, bin_image, build_field
 from napari_lptem_diffusion.particles.finding.filter_bank import matched_kernels
+from napari_lptem_diffusion.particles.finding.frame_pool import side_by_side
 from napari_lptem_diffusion.particles.finding.noise import Noise, NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.samples import Samples
 
@@ -40,10 +42,11 @@ FRAME, AT_X, AT_Y, STRENGTH, LENGTH, WIDTH, MOVED = range(7)
 
 @dataclass(frozen=True)
 class _Level:
-    """The movie on a grid of binned pixels: its normalised temporal mean, the noise of `_contrast`, rods to try."""
+    """The movie on a grid of binned pixels: its normalised mean, `_contrast` of that, the noise of it, rods to try."""
 
     field: Field
     mean: Array
+    mean_contrast: Array
     contrast_noise: float
     rods: tuple[tuple[RodShape, Array], ...]
 
@@ -75,12 +78,8 @@ def scan_movie(
     levels = _levels(samples, noise, pause)
     count = int(np.clip(_SCAN_PIXELS // samples.mean.size, 1, _MOST_FRAMES))
     frames = [int(k) for k in np.unique(np.linspace(0, len(samples.pairs) - 1, count).astype(int))]
-    spots = []
-    for frame in frames:
-        for level in levels:
-            pause()
-            spots.append(_spots(_image(samples, level, frame), level, frame))
-    found = _strongest(_joined(spots), _REACH_OF_A_SPOT)
+    views = side_by_side(partial(_view, samples, levels), frames, pause)
+    found = _strongest(_joined([spots for _, spots in views]), _REACH_OF_A_SPOT)
     moving = found[found[:, MOVED] > 0]
     if only_movers := len(moving) >= _FEWEST_MOVERS:
         found = moving
@@ -90,15 +89,9 @@ def scan_movie(
         by_chance = 2 * np.sqrt(np.square(weight[unsure]).sum())
         sign = 1 if weight.sum() > by_chance else -1  # in doubt dark, as heavy rods in bright field are
     found = found[np.sign(found[:, STRENGTH]) == sign]
-    answers = []
-    for frame in frames:
-        here = found[found[:, FRAME] == frame][:_SPOTS_PER_FRAME]
-        for level in levels:
-            pause()
-            near = here[np.abs(np.log2(here[:, WIDTH] / (_INNER * level.field.bin_px))) < 1.5]
-            if len(near):
-                image = _image(samples, level, frame) - (level.mean if only_movers else 0)
-                answers.append(_answers(sign * image, level, near))
+    of_frame = [found[found[:, FRAME] == frame][:_SPOTS_PER_FRAME] for frame in frames]
+    look = partial(_answers, levels=levels, sign=sign, only_movers=only_movers)
+    answers = side_by_side(lambda view: look(*view), zip((images for images, _ in views), of_frame, strict=True), pause)
     sure = _joined(answers)
     winners = _strongest(sure[sure[:, STRENGTH] > _SURE], 0.75)
     if not len(winners):
@@ -109,19 +102,31 @@ def scan_movie(
 
 
 def _levels(samples: Samples, noise: Noise, pause: Callable[[], None]) -> list[_Level]:
+    side = min(samples.mean.shape)
+    field = build_field(samples, noise, _finest(samples, noise), side / 3, 1)
+    mean = bin_image(samples.mean, field.bin_px)
     levels: list[_Level] = []
-    bin_px, side = _finest(samples, noise), min(samples.mean.shape)
-    while not levels or side // bin_px >= _SMALLEST_GRID:
+    while not levels or side // field.bin_px >= _SMALLEST_GRID:
         pause()
-        field = build_field(samples, noise, bin_px, side / 3, 1)
         shapes = [RodShape(width * ratio, width, 0.8) for ratio in _ELONGATIONS for width in _BREADTHS]
-        fitting = [shape for shape in shapes if 2 * shape.reach + 1 <= side // bin_px]
-        kernels = (matched_kernels(shape, field.noise.correlation)[1].astype(np.float32) for shape in fitting)
+        fitting = [shape for shape in shapes if 2 * shape.reach + 1 <= side // field.bin_px]
+        correlation = field.noise.correlation
+        kernels = (matched_kernels(shape, correlation)[1].astype(np.float32) for shape in fitting)
         rods = tuple(zip(fitting, kernels, strict=True))
-        mean = field.normalise_binned(bin_image(samples.mean, bin_px))
-        levels.append(_Level(field, mean, _contrast_noise(field.noise.correlation), rods))
-        bin_px *= 2
+        normal = field.normalise_binned(mean)
+        levels.append(_Level(field, normal, _contrast(normal), _contrast_noise(correlation), rods))
+        field, mean = _coarser(field), bin_image(mean, 2)
     return levels
+
+
+def _coarser(field: Field) -> Field:
+    return replace(
+        field,
+        bin_px=2 * field.bin_px,
+        background=bin_image(field.background, 2),
+        noise=field.noise.binned(2),
+        blind=bin_image(field.blind, 2) > 0,
+    )
 
 
 def _finest(samples: Samples, noise: Noise) -> int:
@@ -134,8 +139,15 @@ def _finest(samples: Samples, noise: Noise) -> int:
     return int(2 ** max(np.ceil(np.log2(needed) / 2), 0))
 
 
-def _image(samples: Samples, level: _Level, frame: int) -> Array:
-    return level.field.normalise_binned(bin_image(samples.pairs[frame][0], level.field.bin_px))
+def _view(samples: Samples, levels: list[_Level], frame: int) -> tuple[list[Array], Matrix]:
+    """Normalised images of a frame on every level, and what stands out in them."""
+    images, spots = [], []
+    binned = bin_image(samples.pairs[frame][0], levels[0].field.bin_px)
+    for level in levels:
+        images.append(level.field.normalise_binned(binned))
+        spots.append(_spots(images[-1], level, frame))
+        binned = bin_image(binned, 2)
+    return images, _joined(spots)
 
 
 def _contrast(image: Array) -> Array:
@@ -159,12 +171,11 @@ def _spots(image: Array, level: _Level, frame: int) -> Matrix:
     """Peaks, up or down, of the contrast of one image, strongest first, as a table of objects."""
     contrast = _contrast(image) / level.contrast_noise
     size = np.abs(contrast)
-    peak = (ndimage.maximum_filter(size, _INNER) == size) & (size > _NOTABLE)
-    y, x = np.nonzero(peak)
+    y, x = _peaks(size)
     order = np.argsort(-size[y, x], kind="stable")[: 4 * _SPOTS_PER_FRAME]
     y, x = y[order], x[order]
     strength = contrast[y, x].astype(float)
-    before = _contrast(level.mean)[y, x] / level.contrast_noise
+    before = level.mean_contrast[y, x] / level.contrast_noise
     moved = (before * np.sign(strength) < _STILL * np.abs(strength)) & (np.abs(strength) > _SURE)
     bin_px = level.field.bin_px
     width = np.full(len(x), float(_INNER * bin_px))
@@ -173,8 +184,29 @@ def _spots(image: Array, level: _Level, frame: int) -> Matrix:
     )
 
 
-def _answers(image: Array, level: _Level, spots: Matrix) -> Matrix:
-    """The best place, angle and signal to noise near each spot, for every size of rod."""
+def _peaks(size: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the notable pixels that are the largest of a square around them."""
+    largest = np.pad(size, _INNER // 2)
+    for _ in range(2):
+        n = len(largest) - _INNER + 1
+        largest = reduce(np.maximum, (largest[k : k + n] for k in range(_INNER))).T
+    y, x = np.nonzero((size > _NOTABLE) & (size == largest))
+    return y, x
+
+
+def _answers(images: list[Array], spots: Matrix, levels: list[_Level], sign: int, only_movers: bool) -> Matrix:
+    """The best place, angle and signal to noise near each spot of a frame, for every size of rod."""
+    tables = []
+    for image, level in zip(images, levels, strict=True):
+        near = spots[np.abs(np.log2(spots[:, WIDTH] / (_INNER * level.field.bin_px))) < 1.5]
+        if len(near):
+            new = image - level.mean if only_movers else image
+            tables.append(_answers_of_level(sign * new, level, near))
+    return _joined(tables)
+
+
+def _answers_of_level(image: Array, level: _Level, spots: Matrix) -> Matrix:
+    """`_answers` with the rods of one level."""
     tables: list[Matrix] = []
     for shape, kernels in level.rods:
         if shape.length < _LONG * shape.width:
