@@ -15,6 +15,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
+from napari_lptem_diffusion.diffusion.changes import change_frames
 from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.drawing import (
     display_of_image,
@@ -83,8 +84,8 @@ def time_plot(analysis: Analysis, particle: int) -> Figure:
     frames = pd.RangeIndex(rods.index[0], rods.index[-1] + 1)
     with_gaps = rods.reindex(frames)
     times, label = time_axis(frames.to_series(), analysis.movie.calibration)
-    change_frames = pd.Series(change_point_frames(str(row["change_points"])), dtype=float)
-    changes, _ = time_axis(change_frames, analysis.movie.calibration)
+    changed = pd.Series(change_frames(row["change_points"]), dtype=float)
+    changes, _ = time_axis(changed, analysis.movie.calibration)
     for axes, (scale, colour) in zip(rows[1:], LINES, strict=True):
         draw_band(axes, times, with_gaps, scale, colour)
         for change in changes:
@@ -163,11 +164,6 @@ def save_training_figure(log: str | Path, path: str | Path) -> None:
     axes.legend(frameon=False, fontsize=9)
     plain_axes(axes)
     save_figure(figure, path)
-
-
-def change_point_frames(change_points: str) -> list[int]:
-    """Return the frames of a ``change_points`` cell, such as "30;41"."""
-    return [int(frame) for frame in change_points.split(";") if frame]
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

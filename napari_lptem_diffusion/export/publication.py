@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from napari_lptem_diffusion.diffusion.changes import change_frames
 from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export.comparison_figures import save_publication_figure
@@ -20,7 +21,6 @@ from napari_lptem_diffusion.export.drawing import display_of_image, draw_legend,
 from napari_lptem_diffusion.export.figures import (
     INK,
     LINES,
-    change_point_frames,
     draw_band,
     draw_msd_curves,
     draw_ribbon,
@@ -70,7 +70,7 @@ def rod_figure(analysis: Analysis, particle: int) -> Figure:
         raise InputError(f"{analysis.movie.name} has no particle {particle}; one of summary.csv was expected.")
     rods = rods_with_motion(analysis)
     rods = rods[rods["particle"] == particle].set_index("frame", drop=False)
-    changes = change_point_frames(str(row["change_points"].iloc[0]))
+    changes = change_frames(row["change_points"].iloc[0])
     with drawing_with(_TEXT):
         figure = _figure(COLUMN_MM, _ROD_HEIGHT_MM)
         above, ribbon, *below = figure.subplots(5, 1, height_ratios=[2.5, 0.12, 1, 1, 1])
@@ -84,8 +84,8 @@ def rod_figure(analysis: Analysis, particle: int) -> Figure:
 def rods_figure(analysis: Analysis) -> Figure:
     """Draw all rods, a page wide: mixing ratios, both exponents against them, and mean squared displacements.
 
-    Bars are central 90 % intervals, and the wider, the paler; rings are values that are not known (`is_known`). Rods
-    that are immobile or too short to judge are only counted.
+    Bars are central 90 % intervals, and the wider, the paler; rings are values that are not known (`is_known`),
+    diamonds are around rods whose motion changes. Rods that are immobile or too short to judge are only counted.
     """
     particles = analysis.motion.particles
     judged = particles.dropna(subset=["mixing_ratio"])
@@ -269,7 +269,7 @@ def _draw_ranked(axes: Any, judged: pd.DataFrame, all_particles: int) -> None:
     rgba = _inks(ordered, MIXING_RATIO)
     axes.hlines(rank, ordered["mixing_ratio_low"], ordered["mixing_ratio_high"], colors=rgba, linewidths=1.0)
     known = _known(ordered, MIXING_RATIO)
-    _draw_points(axes, ordered["mixing_ratio"], rank, rgba, known, size=7)
+    _draw_points(axes, ordered.assign(x=ordered["mixing_ratio"], y=rank), rgba, known)
     if len(ordered) <= _NUMBERED_RODS:
         axes.set_yticks(rank, [str(particle) for particle in ordered["particle"]])
         axes.set_ylabel("Rod")
@@ -277,7 +277,9 @@ def _draw_ranked(axes: Any, judged: pd.DataFrame, all_particles: int) -> None:
         axes.set_ylabel("Rods in their order")
     axes.set(xlim=(0, 1), xlabel="Mixing ratio   (0: CTRW,  1: FBM)")
     said = f"{len(judged)} of {all_particles} rods judged, {known.sum()} known"
-    axes.set_title(said + ("" if known.all() else " (rings: not)"), fontsize=_SIZE_PT, color=INK, loc="left")
+    said += "" if known.all() else "; rings: not known"
+    said += "; diamonds: changes" if (judged["change_points"] != "").any() else ""
+    axes.set_title(said, fontsize=_SIZE_PT, color=INK, loc="left")
 
 
 def _draw_against_mixing(axes: Any, judged: pd.DataFrame, scale: ColourScale) -> None:
@@ -287,18 +289,22 @@ def _draw_against_mixing(axes: Any, judged: pd.DataFrame, scale: ColourScale) ->
     mixing, value = judged["mixing_ratio"], judged[scale.column]
     axes.hlines(value, judged["mixing_ratio_low"], judged["mixing_ratio_high"], colors=rgba, linewidths=0.7)
     axes.vlines(mixing, judged[f"{scale.column}_low"], judged[f"{scale.column}_high"], colors=rgba, linewidths=0.7)
-    _draw_points(axes, mixing, value, rgba, _known(judged, MIXING_RATIO) & _known(judged, scale), size=9)
+    known = _known(judged, MIXING_RATIO) & _known(judged, scale)
+    _draw_points(axes, judged.assign(x=mixing, y=value), rgba, known)
     if scale is ALPHA_FBM:
         axes.axhline(1.0, color="#9aa5b1", linewidth=0.7, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(scale.low, scale.high), xlabel="Mixing ratio", ylabel=scale.title)
 
 
-def _draw_points(
-    axes: Any, x: ArrayLike, y: ArrayLike, rgba: NDArray[np.float64], known: NDArray[np.bool_], size: float
-) -> None:
-    """Points where a value is known, rings where it is not."""
+def _draw_points(axes: Any, rods: pd.DataFrame, rgba: NDArray[np.float64], known: NDArray[np.bool_]) -> None:
+    """Draw *rods* at ``x``, ``y``: rings where the value is not known, inside of a diamond where the motion changes."""
     faces = np.where(known[:, None], rgba, 1.0)
-    axes.scatter(x, y, s=size, facecolors=faces, edgecolors=rgba, linewidths=0.7, zorder=3)
+    axes.scatter(rods["x"], rods["y"], s=8, facecolors=faces, edgecolors=rgba, linewidths=0.7, zorder=3)
+    changes = (rods["change_points"] != "").to_numpy()
+    around = rods[changes]
+    axes.scatter(
+        around["x"], around["y"], s=34, marker="D", facecolors="none", edgecolors=rgba[changes], linewidths=0.7
+    )
 
 
 def _known(rows: pd.DataFrame, scale: ColourScale) -> NDArray[np.bool_]:

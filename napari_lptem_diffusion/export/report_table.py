@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from napari_lptem_diffusion.diffusion.changes import ARROW, levels
 from napari_lptem_diffusion.diffusion.known import LARGEST_MISMATCH, TOO_WIDE, is_known
 from napari_lptem_diffusion.export.tables import summary_table
 from napari_lptem_diffusion.export.units import k_unit
@@ -44,10 +45,11 @@ def particles_table(analysis: Analysis) -> str:
     head = ["Particle", "Frames", "Mixing ratio", "α FBM", "α CTRW"]
     head += [f"{title},{_times_ten_to(powers[name])} {_K_UNIT_WORDS[units[name]]}" for name, title in _K_TITLES.items()]
     head += ["Changes at frame", "Model mismatch"]
+    between = levels(analysis.motion.frames, listed)
     rows = []
-    for row in listed.to_dict("records"):
+    for row in listed.assign(levels=between.where(between.str.contains(ARROW), "")).to_dict("records"):
         cells = [str(row["particle"]), str(row["frames"])]
-        cells += ["immobile" if row["immobile"] else _bounded(row, "mixing_ratio")]
+        cells += ["immobile" if row["immobile"] else _mixing_ratio(row)]
         cells += [_exponent(row, name) for name in ("alpha_fbm", "alpha_ctrw")]
         cells += [_k(row, name, unit, powers[name]) for name, unit in units.items()]
         cells += [escape(row["change_points"].replace(";", ", ")), _remarks(row)]
@@ -57,7 +59,8 @@ def particles_table(analysis: Analysis) -> str:
     cut = f" The {more} shorter ones are in summary.csv." if more else ""
     return (
         f'<div class="wide"><table><tr>{header}</tr>\n' + "\n".join(rows) + "</table></div>\n"
-        '<p class="soft">Longest tracks first, each over its whole length. Grey with a question mark: not known '
+        '<p class="soft">Longest tracks first, each over its whole length. With an arrow: medians over the frames '
+        "before and after a change, of which the whole is only an average. Grey with a question mark: not known "
         f"({TOO_WIDE}). An exponent is grey, too, where its part carries less than a tenth of the motion, and means "
         "little there. K CTRW is the apparent diffusivity of the "
         "jumps over this track: below α CTRW = 1 it depends on the length of the track. Model mismatch, 0 to 1: how "
@@ -74,6 +77,14 @@ def _common_power(values: pd.Series) -> int:
 
 def _times_ten_to(power: int) -> str:
     return f" 10<sup>{power}</sup>".replace("-", "−") if power else ""
+
+
+def _mixing_ratio(row: Row) -> str:
+    """The cell of the mixing ratio: of a rod that changes those before and after, then that of the whole."""
+    if not row["levels"]:
+        return _bounded(row, "mixing_ratio")
+    value, low, high = (f"{row[f'mixing_ratio{end}']:.2f}" for end in ("", "_low", "_high"))
+    return f'{row["levels"]}<br><span class="interval">whole track {value} ({low} to {high})</span>'
 
 
 def _exponent(row: Row, name: str) -> str:

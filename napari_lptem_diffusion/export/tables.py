@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from napari_lptem_diffusion.diffusion.changes import medians_between
 from napari_lptem_diffusion.export.units import with_units
 from napari_lptem_diffusion.particles.correcting.drift import DRIFT_COLUMNS
 from napari_lptem_diffusion.particles.edge import frames_at_edge
@@ -32,11 +33,20 @@ def particle_tables(analysis: Analysis) -> Iterator[tuple[int, pd.DataFrame]]:
 
 
 def summary_table(analysis: Analysis) -> pd.DataFrame:
-    """Return one row per particle: its whole track, and how often the edge of the frame cuts it if that is known."""
+    """Return one row per particle: its whole track, mixing ratios between changes, how often the edge cuts it."""
     particles = analysis.motion.particles
+    particles = particles.assign(mixing_ratio_between_changes=_between_changes(analysis.motion.frames, particles))
     if "visible" in analysis.tracks:
         particles = particles.assign(frames_at_edge=particles["particle"].map(frames_at_edge(analysis.tracks)))
     return with_units(particles, analysis.movie.calibration)
+
+
+def _between_changes(frames: pd.DataFrame, particles: pd.DataFrame) -> pd.Series:
+    """The medians of each rod that changes, joined by ";", nothing for one that is not known; "" for all others."""
+    medians = medians_between(frames, particles)
+    said = medians["mixing_ratio"].map("{:.3g}".format).where(medians["known"], "")
+    joined = {particle: ";".join(own) for particle, own in said.groupby(level="particle")}
+    return particles["particle"].map(lambda particle: joined.get(particle, "")).astype("str")
 
 
 def msd_table(analysis: Analysis) -> pd.DataFrame:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_lptem_diffusion.diffusion.changes import levels
 from napari_lptem_diffusion.diffusion.known import RANGES, is_known, known_in_words
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.export import save_report
 from napari_lptem_diffusion.export.figures import (
-    change_point_frames,
     figure_bytes,
     mixing_histogram,
     msd_plot,
@@ -84,12 +84,18 @@ def test_an_unknown_calibration_is_said_to_be_unknown():
 
 
 def test_intervals_mismatch_and_tracks_without_exponents_are_shown(analysis, page):
-    for row in analysis.motion.particles.dropna().itertuples():
+    for row in analysis.motion.particles[lambda rods: rods["change_points"] == ""].dropna().itertuples():
         interval = f"{row.mixing_ratio:.2f}{row.mixing_ratio_low:.2f} to {row.mixing_ratio_high:.2f}"
         assert f"{row.particle}{row.frames}{interval}" in page.text
     assert page.text.count("fits no mixture well") == 1
     assert page.text.count("not judged") == 6, "five cells of the short track and the count"
     assert f"Mixing ratio{known_in_words(analysis.motion.particles)}; median of those known" in page.text
+
+
+def test_a_rod_that_changes_is_told_by_what_it_changes_from_and_to(analysis, page):
+    (told,) = levels(analysis.motion.frames, analysis.motion.particles[lambda rods: rods["change_points"] != ""])
+    row = analysis.motion.particles.set_index("particle").loc[SWITCHING_PARTICLE]
+    assert f"{told}whole track {row['mixing_ratio']:.2f} ({row['mixing_ratio_low']:.2f} to" in page.text
 
 
 def test_immobile_particles_are_flagged(analysis):
@@ -239,11 +245,6 @@ def test_figures_of_a_movie_without_rods_are_drawn():
     nothing = empty_analysis()
     for figure in (picture(nothing), mixing_histogram(nothing), msd_plot(nothing)):
         assert figure_bytes(figure, "png").startswith(b"\x89PNG")
-
-
-def test_change_points_are_read():
-    assert change_point_frames("30;41") == [30, 41]
-    assert change_point_frames("") == []
 
 
 def test_losses_of_a_training_are_drawn(tmp_path):

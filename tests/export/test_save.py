@@ -15,7 +15,15 @@ from napari_lptem_diffusion.export import save_analysis
 from napari_lptem_diffusion.movie import open_movie
 from napari_lptem_diffusion.progress import Stopped
 from napari_lptem_diffusion.settings import DetectionSettings, Settings
-from tests.analysis_factory import GAP_FRAMES, GAP_PARTICLE, SHORT_PARTICLE, empty_analysis, make_analysis
+from tests.analysis_factory import (
+    GAP_FRAMES,
+    GAP_PARTICLE,
+    SHORT_PARTICLE,
+    SWITCH_FRAME,
+    SWITCHING_PARTICLE,
+    empty_analysis,
+    make_analysis,
+)
 from tests.export.conftest import files_in
 
 
@@ -152,3 +160,12 @@ def test_stopping_leaves_nothing(analysis, tmp_path):
         save_analysis(analysis, tmp_path / "a" / "out", progress=progress, should_stop=lambda: len(stages) > 2)
     assert stages[-1] == "write tables"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rod_that_changes_has_its_mixing_ratios_between_changes_in_the_summary(analysis, exported):
+    summary = pd.read_csv(exported / "summary.csv", index_col="particle")["mixing_ratio_between_changes"]
+    assert summary.drop(SWITCHING_PARTICLE).isna().all()
+    rows = analysis.motion.frames.set_index("particle").loc[SWITCHING_PARTICLE]
+    before = rows["frame"] < SWITCH_FRAME
+    expected = [rows.loc[side, "mixing_ratio"].median() for side in (before, ~before)]
+    np.testing.assert_allclose([float(level) for level in summary[SWITCHING_PARTICLE].split(";")], expected, rtol=5e-3)

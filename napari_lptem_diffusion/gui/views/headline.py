@@ -8,10 +8,10 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
+from napari_lptem_diffusion.diffusion.changes import change_frames, change_probability, levels
 from napari_lptem_diffusion.diffusion.estimate import CHANGE_REACH
 from napari_lptem_diffusion.diffusion.known import WHY_NOT_KNOWN, is_known
 from napari_lptem_diffusion.gui.messages import counted
-from napari_lptem_diffusion.gui.views.changes import change_frames, change_probability, levels
 
 _FAR = 0.25
 """From the mixing ratio of the whole track, where its interval allows any median of the frames."""

@@ -10,10 +10,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QLabel, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from napari_lptem_diffusion.diffusion.changes import change_frames
 from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.selection import Selection
-from napari_lptem_diffusion.gui.views.changes import change_frames
 from napari_lptem_diffusion.gui.views.columns import columns_for
 from napari_lptem_diffusion.gui.views.displacements import DisplacementPlot
 from napari_lptem_diffusion.gui.views.filter_line import FilterLine

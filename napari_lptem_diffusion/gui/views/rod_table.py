@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from napari_lptem_diffusion.diffusion.changes import change_frames, levels
 from napari_lptem_diffusion.diffusion.known import RANGES, is_known
 from napari_lptem_diffusion.export.units import k_unit, with_units
-from napari_lptem_diffusion.gui.views.changes import change_frames, levels
 from napari_lptem_diffusion.particles.correcting.tables import STUCK
 from napari_lptem_diffusion.particles.edge import frames_at_edge
 

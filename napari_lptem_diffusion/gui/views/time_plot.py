@@ -11,11 +11,11 @@ import pyqtgraph as pg
 from qtpy.QtGui import QPainterPath
 from qtpy.QtWidgets import QGraphicsPathItem
 
+from napari_lptem_diffusion.diffusion.changes import change_probability
 from napari_lptem_diffusion.diffusion.estimate import CHANGE_REACH
 from napari_lptem_diffusion.diffusion.known import is_known
 from napari_lptem_diffusion.export.palette import SCALES
 from napari_lptem_diffusion.gui.selection import Selection
-from napari_lptem_diffusion.gui.views.changes import change_probability
 from napari_lptem_diffusion.gui.views.columns import UNKNOWN
 from napari_lptem_diffusion.gui.views.frame_bins import FrameBins
 from napari_lptem_diffusion.gui.views.theme import Theme, with_alpha

@@ -49,26 +49,46 @@ def levels(frames: pd.DataFrame, particles: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        One text per row of *particles*: medians over the frames before and after each change, "?" where their
-        interval says nothing (`is_known`). "" without a change; with more than two changes their number.
+        One text per row of *particles*: `medians_between` its changes, "?" where they are not known. "" without a
+        change; with more than two changes, or where no median is known, their number.
     """
-    changes = [change_frames(text) for text in particles["change_points"]]
-    texts = pd.Series([f"{len(own)}" if own else "" for own in changes], index=particles["particle"], dtype=object)
-    few = {
-        int(particle): own for particle, own in zip(texts.index, changes, strict=True) if 0 < len(own) < _MOST_LEVELS
-    }
-    if few:
-        rows = frames[frames["particle"].isin(list(few))]
-        medians = rows.groupby(["particle", _stretch(rows, few)])[_ENDS].median()
-        known = is_known("mixing_ratio", medians[_ENDS[1]], medians[_ENDS[2]])
-        said = np.where(known, [f"{value:.2f}" for value in medians["mixing_ratio"]], "?")
-        texts.update(pd.Series(said, index=medians.index, dtype=object).groupby("particle").agg(ARROW.join))
+    count = particles.set_index("particle")["change_points"].map(lambda text: len(change_frames(text)))
+    texts = count.astype("str").mask(count == 0, "")
+    medians = medians_between(frames, particles)
+    own = medians.index.get_level_values("particle")
+    told = medians["known"].groupby(own).transform("any") & (count.reindex(own) < _MOST_LEVELS).to_numpy()
+    said = np.where(medians["known"], medians["mixing_ratio"].map("{:.2f}".format), "?")
+    texts.update(pd.Series(said, index=own)[told.to_numpy()].groupby(level=0).agg(ARROW.join))
     return texts.set_axis(particles.index).astype("str")
+
+
+def medians_between(frames: pd.DataFrame, particles: pd.DataFrame) -> pd.DataFrame:
+    """Return what the mixing ratio of each rod that changes is before, between and after its changes.
+
+    Parameters
+    ----------
+    frames, particles : DataFrame
+        ``motion.frames`` and ``motion.particles``.
+
+    Returns
+    -------
+    DataFrame
+        Medians over the frames of ``mixing_ratio`` and its ``_low`` and ``_high``, and ``known`` (bool, `is_known`), by
+        ``particle`` and the number of the stretch; only of rods that change.
+    """
+    changes = {
+        int(particle): change_frames(text)
+        for particle, text in zip(particles["particle"], particles["change_points"], strict=True)
+        if change_frames(text)
+    }
+    rows = frames[frames["particle"].isin(list(changes))]
+    medians = rows.groupby(["particle", _stretch(rows, changes)])[_ENDS].median()
+    return medians.assign(known=is_known("mixing_ratio", medians[_ENDS[1]], medians[_ENDS[2]]))
 
 
 def _stretch(rows: pd.DataFrame, changes: dict[int, list[int]]) -> NDArray[np.int64]:
     """Number the stretches between changes: rows of one stretch have one number, later ones a higher one."""
-    apart = int(rows["frame"].max()) + 1
+    apart = int(rows["frame"].max()) + 1 if len(rows) else 1
     starts = np.sort([particle * apart + frame for particle, own in changes.items() for frame in own])
     place = rows["particle"].to_numpy() * apart + rows["frame"].to_numpy()
     return np.asarray(np.searchsorted(starts, place, side="right"), dtype=np.int64)
