@@ -6,6 +6,7 @@ import math
 import signal
 import sys
 import threading
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,8 @@ class StopOnInterrupt:
 
 def found_in_words(analysis: Analysis, folder: Path) -> str:
     """Return what was found, particle by particle, how long it took and what was written into *folder*; many lines."""
-    from napari_lptem_diffusion.diffusion.known import is_known, known_in_words
+    from napari_lptem_diffusion.diffusion.changes import levels
+    from napari_lptem_diffusion.diffusion.known import known_in_words
     from napari_lptem_diffusion.export.folder import size_text
 
     movie, particles = analysis.movie, analysis.motion.particles
@@ -99,20 +101,27 @@ def found_in_words(analysis: Analysis, folder: Path) -> str:
     ]
     if particles.empty:
         lines.append("  No rod was followed: try a lower --threshold-sigma, or --rods-are bright.")
-    columns = ["particle", "frames", "mixing_ratio", "mixing_ratio_low", "mixing_ratio_high", "immobile"]
-    for particle, seen, ratio, low, high, immobile in zip(*(particles[name] for name in columns), strict=True):
-        said = f"mixing ratio {ratio:.2f} ({low:.2f} to {high:.2f})"
-        said += "" if is_known("mixing_ratio", low, high) else ", not known"
-        if immobile:
-            said = "immobile: moves no more than its localization error"
-        elif math.isnan(ratio):
-            said = "too short to judge"
-        lines.append(f"  particle {particle}: {seen} frames, {said}")
+    rows = particles.assign(levels=levels(analysis.motion.frames, particles)).to_dict("records")
+    lines += [f"  particle {row['particle']}: {row['frames']} frames, {_motion_in_words(row)}" for row in rows]
     lines += [f"  {lap.stage}: {lap.seconds:.1f} s, {lap.rate:.1f} {lap.unit}/s" for lap in analysis.times]
     lines.append(f"Written to {folder}:")
     for entry in sorted(folder.iterdir()):
         lines.append(f"  {entry.name}/" if entry.is_dir() else f"  {entry.name} ({size_text(entry)})")
     return "\n".join(lines)
+
+
+def _motion_in_words(row: Mapping[Hashable, Any]) -> str:
+    """What is said of a particle; *row* is its summary with its `levels`."""
+    from napari_lptem_diffusion.diffusion.changes import ARROW
+    from napari_lptem_diffusion.diffusion.known import is_known
+
+    if row["immobile"]:
+        return "immobile: moves no more than its localization error"
+    ratio, low, high = (row[f"mixing_ratio{end}"] for end in ("", "_low", "_high"))
+    if math.isnan(ratio):
+        return "too short to judge"
+    whole = f"{ratio:.2f} ({low:.2f} to {high:.2f})" + ("" if is_known("mixing_ratio", low, high) else ", not known")
+    return f"mixing ratio {row['levels']}; whole track {whole}" if ARROW in row["levels"] else f"mixing ratio {whole}"
 
 
 def _with_source(value: float | None, unit: str, source: str) -> str:
