@@ -157,8 +157,8 @@ def measure_noise(
     differences = [flat.normalise_binned(a) - flat.normalise_binned(b) for a, b in pixels]
     pause()
     neighbours, row_share, column_share = correlation(differences, hidden)
-    own = variance.scaled(1 - row_share - column_share)
-    return Noise(own, neighbours, (row_share > 0, column_share > 0))
+    own_share = 1 - row_share - column_share
+    return Noise(variance.scaled(own_share), neighbours, (row_share / own_share, column_share / own_share))
 
 
 def build_field(samples: Samples, noise: Noise, bin_px: int, window_px: float, sign: int) -> Field:
