@@ -23,7 +23,7 @@ from napari_lptem_diffusion.particles.finding.noise import Noise
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
 from napari_lptem_diffusion.particles.finding.preparing import prepare_fit
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X, Y
-from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sample_movie
+from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sample_movie, shows_something
 from napari_lptem_diffusion.particles.finding.scan import scan_movie
 from napari_lptem_diffusion.particles.finding.sizes import learn_population
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
@@ -43,6 +43,10 @@ _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
 _FAINT_SNR = 6.5
 _STAGES = 5
+_CLEAR = 8.0
+"""Signal to noise of the strongest object below which single frames may show nothing but noise."""
+_AVERAGED, _AVERAGES = 4, 8
+"""Frames in a row that are averaged, and how many such means are made: in so few, rods hardly move."""
 _CROWDED = (0.03, 0.7)
 """Least share of the picture that rods may fill and not matter for the noise, and the most that leaves enough."""
 _SHADE, _AROUND = 0.03, 2
@@ -82,7 +86,7 @@ def calibrate(
     noise = measure_noise(samples, pause)
     stage += 1
     given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
-    shape, sign = scan_movie(samples, noise, given, pause)
+    shape, sign = _rough_size(movie, samples, noise, given, pause)
     prior = _given(Prior(shape or _unknown_shape(samples), *_UNLEARNT_SPREADS), settings)
     for turn, frames in enumerate(_LEARNING_FRAMES):
         stage += 1
@@ -122,6 +126,32 @@ def detect(
     """
     detector = calibrate(movie, settings or DetectionSettings(), progress, should_stop)
     return detector.detect(movie, progress, should_stop)
+
+
+def _rough_size(
+    movie: Frames, samples: Samples, noise: Noise, given: int | None, pause: Callable[[], None]
+) -> tuple[RodShape | None, int]:
+    """Size and sign of what stands out of frames; where nothing does clearly, of what moves in means of some in a row.
+
+    In such means static film and dirt stand out, too.
+    """
+    scan = scan_movie(samples, noise, given, pause)
+    if scan.strongest < _CLEAR and (means := _means(movie, samples)):
+        averaged = replace(samples, pairs=[(mean, mean) for mean in means])
+        slow = scan_movie(averaged, replace(noise, variance=noise.variance.scaled(1 / _AVERAGED)), given, pause)
+        scan = slow if slow.moves else scan
+    return scan.shape, scan.sign
+
+
+def _means(movie: Frames, samples: Samples) -> list[NDArray[np.float32]]:
+    """Means of some frames in a row, spread over a movie."""
+    starts = np.unique(np.linspace(0, max(len(movie) - _AVERAGED, 0), _AVERAGES).astype(int))
+    in_a_row = [[np.asarray(movie[k]) for k in range(start, min(start + _AVERAGED, len(movie)))] for start in starts]
+    return [
+        np.asarray(samples.bad.repair(np.mean(frames, axis=0, dtype=float)), dtype=np.float32)
+        for frames in in_a_row
+        if len(frames) == _AVERAGED and all(shows_something(frame) for frame in frames)
+    ]
 
 
 def _given(prior: Prior, settings: DetectionSettings) -> Prior:
@@ -220,7 +250,7 @@ def _learn_population(
             rods.append(_spread_over(fit.parameters[clear[np.argsort(-fit.snr[clear], kind="stable")]]))
     bin_px = detector.field.bin_px
     if not images:
-        return detector.prior.scaled(bin_px), np.inf
+        return detector.prior.scaled(bin_px), 0.0
     prior = learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause)
     return prior.scaled(bin_px), float(np.median(np.concatenate(snr)))
 

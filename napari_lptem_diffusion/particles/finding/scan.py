@@ -51,9 +51,29 @@ class _Level:
     rods: tuple[tuple[RodShape, Array], ...]
 
 
-def scan_movie(
-    samples: Samples, noise: Noise, sign: int | None, pause: Callable[[], None]
-) -> tuple[RodShape | None, int]:
+@dataclass(frozen=True)
+class Scan:
+    """What stands out of a movie.
+
+    Attributes
+    ----------
+    shape : RodShape or None
+        px of the movie; None where nothing stands out.
+    sign : int
+        -1 dark or not known, 1 bright.
+    strongest : float
+        Signal to noise of the strongest.
+    moves : bool
+        Whether all of it moves.
+    """
+
+    shape: RodShape | None
+    sign: int
+    strongest: float
+    moves: bool
+
+
+def scan_movie(samples: Samples, noise: Noise, sign: int | None, pause: Callable[[], None]) -> Scan:
     """Find polarity and size of what stands out most, over all octaves; what moves counts before what does not.
 
     On every octave of binning, spots that differ from their surroundings are sought by a difference of squares; on
@@ -72,8 +92,7 @@ def scan_movie(
 
     Returns
     -------
-    tuple of (RodShape or None, int)
-        px of the movie, None where nothing stands out; and the sign, -1 if that is not known either.
+    Scan
     """
     levels = _levels(samples, noise, pause)
     count = int(np.clip(_SCAN_PIXELS // samples.mean.size, 1, _MOST_FRAMES))
@@ -95,10 +114,11 @@ def scan_movie(
     sure = _joined(answers)
     winners = _strongest(sure[sure[:, STRENGTH] > _SURE], 0.75)
     if not len(winners):
-        return None, sign
+        return Scan(None, sign, 0.0, False)
     weights = np.minimum(winners[:, STRENGTH], 20)
     length, width = (_weighted_median(winners[:, k], weights) for k in (LENGTH, WIDTH))
-    return RodShape(length, width, max(_RELATIVE_BLUR * width, 0.7)), sign
+    shape = RodShape(length, width, max(_RELATIVE_BLUR * width, 0.7))
+    return Scan(shape, sign, float(winners[0, STRENGTH]), only_movers)
 
 
 def _levels(samples: Samples, noise: Noise, pause: Callable[[], None]) -> list[_Level]:
