@@ -154,6 +154,19 @@ def test_the_msd_of_the_main_rod_comes_with_its_prediction(views):
     assert all(line.getData()[0] is None or not len(line.getData()[0]) for line in views.msd.lines.values())
 
 
+def test_the_legend_of_the_msd_names_only_the_parts_that_are_drawn(views):
+    in_front(views, views.msd)
+    views.selection.select(1)
+    assert "FBM" in views.msd.said
+    assert "CTRW" in views.msd.said
+    analysis = make_analysis()
+    particles = analysis.motion.particles.assign(k_fbm=0.0)
+    views.result.show(None, replace(analysis, motion=replace(analysis.motion, particles=particles)))
+    views.selection.select(1)
+    assert "FBM" not in views.msd.said
+    assert "CTRW" in views.msd.said
+
+
 def test_rods_are_picked_in_the_scatter(views, qtbot):
     in_front(views, views.scatter)
     particles = make_analysis().motion.particles.set_index("particle")

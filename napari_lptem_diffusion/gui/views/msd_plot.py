@@ -155,16 +155,21 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             return
         to_lag, to_msd = _factors(calibration)
         x = np.log10(lags * to_lag)
+        fbm, ctrw = (f"<span style='color:{colour}'>" for colour in (self.theme.fbm, self.theme.ctrw))
+        words = {
+            "fbm": (f"{fbm}FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span>", f"{fbm}FBM</span>"),
+            "ctrw": (f"{ctrw}CTRW 4 K t</span>", f"{ctrw}CTRW</span>"),
+            "noise": ("dotted: 4 sigma²", "dotted: error"),
+            "total": ("line: sum", ""),
+        }
         for name, line in self.lines.items():
             values = getattr(parts, name) * to_msd
             drawn = values > 1e-3 * parts.total * to_msd  # a part that adds nothing would only stretch the axis
             line.setData(x[drawn], np.log10(values[drawn]))
-        fbm, ctrw = (f"<span style='color:{colour}'>" for colour in (self.theme.fbm, self.theme.ctrw))
-        self._words = (
-            f"{fbm}FBM 4 K t<sup>{row['alpha_fbm']:.2f}</sup></span> &nbsp; {ctrw}CTRW 4 K t</span> &nbsp; "
-            "dotted: 4 sigma² &nbsp; line: sum",
-            f"{fbm}FBM</span> &nbsp; {ctrw}CTRW</span> &nbsp; dotted: error",
-        )
+            if not drawn.any():
+                del words[name]
+        in_full, in_short = (" &nbsp; ".join(filter(None, texts)) for texts in zip(*words.values(), strict=True))
+        self._words = (in_full, in_short)
 
     def _show_other(self, particle: int, x: Floats, y: Floats) -> None:
         pen = pg.mkPen(self.theme.readable(particle_rgb(particle)), width=1.5)
