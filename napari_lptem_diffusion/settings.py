@@ -71,6 +71,14 @@ class DetectionSettings(StageSettings):
         None, "Rod width", "Width of the rods. Left to itself: measured in the movie.", "px"
     )
 
+    device: Literal["cpu", "cuda"] = _field(
+        "cpu",
+        "Filter on",
+        "Where frames are filtered, about a quarter of the work: on the processor, or on a CUDA graphics card through "
+        "torch. Positions then agree to a thousandth of a pixel, but no longer to the last digit.",
+        advanced=True,
+    )
+
     @model_validator(mode="after")
     def _longer_than_wide(self) -> DetectionSettings:
         if self.rod_length_px is not None and self.rod_width_px is not None and self.rod_length_px < self.rod_width_px:

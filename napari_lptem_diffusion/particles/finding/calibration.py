@@ -17,7 +17,7 @@ from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.finding.dirt import with_dirt
 from napari_lptem_diffusion.particles.finding.faint_sizes import learn_faint_sizes
 from napari_lptem_diffusion.particles.finding.field import build_field, measure_noise
-from napari_lptem_diffusion.particles.finding.filter_bank import build_filter_bank
+from napari_lptem_diffusion.particles.finding.filter_bank import FilterBank, build_filter_bank
 from napari_lptem_diffusion.particles.finding.frame_pool import side_by_side
 from napari_lptem_diffusion.particles.finding.noise import Noise
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
@@ -26,6 +26,7 @@ from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X,
 from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sample_movie, shows_something
 from napari_lptem_diffusion.particles.finding.scan import scan_movie
 from napari_lptem_diffusion.particles.finding.sizes import learn_population
+from napari_lptem_diffusion.particles.finding.transforms import transforms_on
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
@@ -71,6 +72,8 @@ def calibrate(
 
     Raises
     ------
+    InputError
+        If there is no such device as the settings name.
     Stopped
         If *should_stop* answered True.
     """
@@ -79,6 +82,7 @@ def calibrate(
     def pause() -> None:
         report(progress, should_stop, stage, _STAGES, "measuring the movie")
 
+    transforms_on(_torch_device(settings))  # may refuse, and does so at once
     prepare_fit(lambda: report(progress, should_stop, 0, _STAGES, "preparing the fit (once after the installation)"))
     samples = sample_movie(movie, pause)
     stage += 1
@@ -154,6 +158,11 @@ def _means(movie: Frames, samples: Samples) -> list[NDArray[np.float32]]:
     ]
 
 
+def _torch_device(settings: DetectionSettings) -> str | None:
+    """On the processor scipy is as fast and needs no torch."""
+    return None if settings.device == "cpu" else settings.device
+
+
 def _given(prior: Prior, settings: DetectionSettings) -> Prior:
     """Let what the user says of the rods stand."""
     if settings.rod_length_px is not None:
@@ -182,6 +191,7 @@ def _detector(
     coarsening = 2 if fine.shape.width >= _COARSE_FROM_PIXELS_PER_WIDTH else 1
     correlation = field.noise.correlation.coarsened() if coarsening == 2 else field.noise.correlation
     bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
+    bank = replace(bank, torch_device=_torch_device(settings))
     detector = Detector(settings, field, bank, coarsening, fine)
     detector = replace(detector, field=with_dirt(detector, samples, pause))
     return replace(detector, bank=replace(bank, texture=_texture(detector, samples, pause)))
@@ -208,15 +218,17 @@ def _where_rods_are(detector: Detector, pause: Callable[[], None], frame: NDArra
 
 def _texture(detector: Detector, samples: Samples, pause: Callable[[], None]) -> float:
     """How much more than noise comes through the filter where there are no rods."""
-    spreads = side_by_side(partial(_response_spread, detector), _some(samples, _TEXTURE_FRAMES), pause)
+    few_angles = replace(detector.bank, kernels=detector.bank.kernels[::3], spectra={})
+    spread = partial(_response_spread, detector, few_angles)
+    spreads = side_by_side(spread, _some(samples, _TEXTURE_FRAMES), pause)
     return max(1.0, float(np.median(spreads)))
 
 
-def _response_spread(detector: Detector, frame: NDArray[np.generic]) -> float:
-    """Standard deviation of the response of the filter to what rods leave of a frame; robust."""
+def _response_spread(detector: Detector, bank: FilterBank, frame: NDArray[np.generic]) -> float:
+    """Standard deviation of the responses of a filter *bank* to what rods leave of a frame; robust."""
     image, fit = _single_rods(detector, frame)
     rest = image - rods_image(image.shape, fit.parameters, detector.prior.shape.reach) if fit else image
-    response = detector.bank.responses(coarsen(rest, detector.coarsening))[::3, ::2, ::2]
+    response = bank.responses(coarsen(rest, detector.coarsening))[:, ::2, ::2]
     return 1.4826 * float(np.median(np.abs(response)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from scipy import fft
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.rod_loops import capsule_value
+from napari_lptem_diffusion.particles.finding.transforms import transforms_on
 
 Array = NDArray[np.float32]
 _TILE = 384
@@ -54,8 +56,10 @@ class FilterBank:
     texture : float
         Standard deviation of the response in frames without rods: 1 where there is only noise, more where
         film and dirt add to it.
+    torch_device : str, optional
+        Where torch filters; without it, scipy does.
     spectra : dict
-        Spectra of the kernels by the shape of the grid, kept as they are needed.
+        Spectra of the kernels by the shape of the grid, kept as they are needed, where they are.
     """
 
     shape: RodShape
@@ -64,7 +68,8 @@ class FilterBank:
     overlaps: Array
     unit_response: float
     texture: float = 1.0
-    spectra: dict[tuple[int, int], NDArray[np.complex64]] = field(default_factory=dict, repr=False, compare=False)
+    torch_device: str | None = None
+    spectra: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def reach(self) -> int:
@@ -85,16 +90,19 @@ class FilterBank:
             (angles, y, x). Near the border the part of the rod in view counts.
         """
         rows, columns = (fft.next_fast_len(n + 2 * self.reach, real=True) for n in image.shape)
-        spectrum = fft.rfft2(image, (rows, columns)) * self._spectrum((rows, columns))
-        full = fft.irfft2(spectrum, (rows, columns), overwrite_x=True)
-        return np.ascontiguousarray(full[:, : image.shape[0], : image.shape[1]], dtype=np.float32)
+        there = transforms_on(self.torch_device)
+        spectrum = there.forward(there.put(image), (rows, columns)) * self._spectrum((rows, columns))
+        full = there.backward(spectrum, (rows, columns))[:, : image.shape[0], : image.shape[1]]
+        return np.ascontiguousarray(there.take(full), dtype=np.float32)
 
-    def _spectrum(self, shape: tuple[int, int]) -> NDArray[np.complex64]:
+    def _spectrum(self, shape: tuple[int, int]) -> Any:
         """Spectra of the filters on a grid of *shape*, centred on its corner; computed once."""
         if shape not in self.spectra:
             padded = np.zeros((len(self.kernels), *shape), dtype=np.float32)
             padded[:, : self.kernels.shape[1], : self.kernels.shape[2]] = self.kernels
-            self.spectra[shape] = np.conj(fft.rfft2(np.roll(padded, (-self.reach, -self.reach), axis=(1, 2))))
+            there = transforms_on(self.torch_device)
+            centred = there.put(np.roll(padded, (-self.reach, -self.reach), axis=(1, 2)))
+            self.spectra[shape] = there.forward(centred, shape).conj()
         return self.spectra[shape]
 
     def candidates(self, image: Array, threshold: float) -> Candidates:
