@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 TITLES = {
     "detection": "Detection and tracking",
     "diffusion": "Motion",
+    "linkers": "Linkers",
     "throughput": "Throughput",
     "interactions": "Interactions",
     "superposed": "Superposed motion",
