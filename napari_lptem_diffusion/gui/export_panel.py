@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QAction, QGuiApplication
@@ -23,6 +24,8 @@ from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.overlay_style import OverlayStyle
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.gui.selection import Selection
     from napari_lptem_diffusion.gui.sessions import Sessions
@@ -46,7 +49,7 @@ class ExportPanel(QWidget):
         self._selection = selection
         self._sessions = sessions
         self._folder: Path | None = None
-        self._columns: ColumnMap | None = None
+        self._columns: WeakKeyDictionary[Image, tuple[object, ColumnMap | None]] = WeakKeyDictionary()
         self._movie_style = OverlayStyle()
         self.tables_action = self._action(
             "Tables …",
@@ -88,7 +91,7 @@ class ExportPanel(QWidget):
             *self.figures_actions,
         ]
         self._lay_out()
-        result.changed.connect(self._on_result)
+        result.changed.connect(self._offer)
         result.corrected.connect(self._offer)
 
     @property
@@ -99,7 +102,9 @@ class ExportPanel(QWidget):
 
     def note_columns(self, columns: ColumnMap | None) -> None:
         """Take note of what the columns of the file of tracks were taken for, whose motion is the result."""
-        self._columns = columns
+        assert self._result.image is not None
+        # `measured`: the same object in all that is made of one analysis by corrections.
+        self._columns[self._result.image] = self.analysis.measured, columns
 
     def export_tables(self, parent_folder: Path) -> None:
         """Want the tables in a folder inside *parent_folder* that is named after the movie."""
@@ -135,10 +140,6 @@ class ExportPanel(QWidget):
             self.failed.emit(error)
             return None
         return folder, replace
-
-    def _on_result(self, analysis: Analysis | None) -> None:
-        self._columns = None
-        self._offer(analysis)
 
     def _offer(self, analysis: Analysis | None) -> None:
         """Without rods there is nothing to draw, only tables."""
@@ -182,7 +183,10 @@ class ExportPanel(QWidget):
         self._save_file("Save for TrackMate", f"trackmate.{ending}", f"TrackMate (*.{ending})", save)
 
     def _copy_as_python(self) -> None:
-        QGuiApplication.clipboard().setText(python_recipe(self.analysis, self._columns))
+        image = self._result.image
+        measured, columns = (None, None) if image is None else self._columns.get(image, (None, None))
+        of_these = columns if measured is self.analysis.measured else None
+        QGuiApplication.clipboard().setText(python_recipe(self.analysis, of_these))
         self.told.emit("The script is on the clipboard.")
 
     def _save_file(self, title: str, ending: str, kinds: str, save: Any) -> None:

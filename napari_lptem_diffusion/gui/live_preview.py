@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from qtpy.QtCore import QObject
 
 from napari_lptem_diffusion.gui.canvas import Canvas
@@ -13,9 +11,6 @@ from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.run_panel import RunPanel
 from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.steps import Steps
-
-if TYPE_CHECKING:
-    from napari_lptem_diffusion.analysis import Analysis
 
 
 class LivePreview(QObject):
@@ -53,21 +48,17 @@ class LivePreview(QObject):
         """Show no preview, but how many rods the result has."""
         self.preview.stop()
         self._canvas.hide_preview()
-        result = self._result_in_view
+        result = self._result.of(self._movie_panel.image)
         is_found = result is not None and bool(result.measured)  # else by another tool
         self._state = f"{len(result.detections)} in all frames" if result is not None and is_found else ""
         self._steps.find_section.set_state(self._state)
-
-    @property
-    def _result_in_view(self) -> Analysis | None:
-        return self._result.analysis if self._result.image is self._movie_panel.image else None
 
     @property
     def _is_wanted(self) -> bool:
         """Whether to preview: not while something runs, nor where a result shows what these settings find."""
         if not self._steps.preview_box.isChecked() or self._run_panel.is_running:
             return False
-        result = self._result_in_view
+        result = self._result.of(self._movie_panel.image)
         return result is None or result.settings.detection != self._steps.find_form.settings
 
     def _on_found(self, found: Found) -> None:

@@ -125,6 +125,11 @@ class MoviePanel(QWidget):
         """Return the movie with the user's calibration."""
         return None if self.movie is None else self.movie.calibrated(**self.settings.model_dump())
 
+    def frame_interval_s(self) -> float | None:
+        """Return the frame interval of the movie; None where there is no movie, or it is not known."""
+        movie = self.calibrated()
+        return None if movie is None else movie.calibration.frame_interval_s
+
     @property
     def movies(self) -> list[Image]:
         """The layers that can be chosen."""

@@ -103,7 +103,7 @@ class Opening(QObject):
         if not self._may_start():
             return
         answer = ask_for_tracks(self._window, path, self._steps.settings)
-        if answer is not None and self._sessions.may_replace_result():
+        if answer is not None and self._sessions.may_replace_result(self._movie_panel.image):
             work = partial(judge_tracks, answer.path, answer.settings, answer.columns)
             on_done = partial(self._show_tracks, answer.columns)
             self.work_wanted.emit(work, f"Judging the tracks of {path.name}", on_done)
@@ -135,9 +135,13 @@ class Opening(QObject):
         return sentence
 
     def _show_session(self, analysis: Analysis) -> None:
-        """Show the analysis of a session, over the layer of its movie if there is one, and its settings."""
+        """Show the analysis of a session and its settings, over the layer of its movie if there is one.
+
+        Not over one with corrections that are not saved: they stay there, beside it.
+        """
         movie = analysis.drawn_over or analysis.movie
-        image = next((image for image in self._movie_panel.movies if _is_of(image, movie)), None)
+        of_movie = (image for image in self._movie_panel.movies if _is_of(image, movie))
+        image = next((image for image in of_movie if not self._sessions.has_unsaved_corrections(image)), None)
         if image is None:
             image = self.show_movie(movie)
         self._movie_panel.choose(image)

@@ -1,4 +1,4 @@
-"""The one analysis in view, with its corrections, that all panels share."""
+"""The analysis of each movie with its corrections, and the one of them that all panels show."""
 
 from __future__ import annotations
 
@@ -17,22 +17,27 @@ if TYPE_CHECKING:
 
 
 class Result(QObject):
-    """The analysis in view, what undo and redo need, and the layer of its movie; panels follow its signals."""
+    """The analysis that is shown, what undo and redo need, and the layer of its movie; panels follow its signals.
+
+    Each layer keeps its own, which is shown again when it is chosen.
+    """
 
     changed = Signal(object)
-    """Emitted with another analysis (`Analysis`), or None when there is none any more."""
+    """Emitted with another analysis (`Analysis`), or None when none is shown any more."""
+    gone = Signal(object)
+    """Emitted with the layer whose analysis is forgotten, before `changed`."""
     corrected = Signal(object)
     """Emitted with the same analysis (`Analysis`) after a correction, an undo, a redo or another calibration."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._history: History | None = None
+        self._histories: dict[Image | None, History] = {}
         self._image: Image | None = None
 
     @property
     def history(self) -> History | None:
         """The analysis with its undo and redo, or None."""
-        return self._history
+        return self._histories.get(self._image)
 
     @property
     def image(self) -> Image | None:
@@ -42,31 +47,49 @@ class Result(QObject):
     @property
     def analysis(self) -> Analysis | None:
         """The analysis as it is corrected now, or None."""
-        return None if self._history is None else self._history.present
+        return None if self.history is None else self.history.present
 
-    def show(self, image: Image, analysis: Analysis) -> None:
-        """Take *analysis* of the movie in *image* in place of an earlier one."""
-        self._image, self._history = image, History(analysis)
+    @property
+    def images(self) -> tuple[Image | None, ...]:
+        """The layers of all movies that were analysed."""
+        return tuple(self._histories)
+
+    def of(self, image: Image | None) -> Analysis | None:
+        """Return the analysis of the movie in *image*, or None."""
+        history = self._histories.get(image)
+        return None if history is None else history.present
+
+    def show(self, image: Image | None, analysis: Analysis) -> None:
+        """Show *analysis* of the movie in *image*, in place of an earlier one of that movie."""
+        self._image, self._histories[image] = image, History(analysis)
         self.changed.emit(analysis)
+
+    def choose(self, image: Image | None) -> None:
+        """Show the analysis of the movie in *image* again; nothing happens where there is none, or it is shown."""
+        if image in self._histories and image is not self._image:
+            self._image = image
+            self.changed.emit(self.analysis)
 
     def set_history(self, history: History) -> None:
         """Take the same analysis as it is after a correction, an undo or a redo."""
-        self._history = history
+        self._histories[self._image] = history
         self.corrected.emit(history.present)
 
     def calibrate(self, movie: Movie, settings: MovieSettings) -> None:
         """Give the analysis another calibration of its movie; nothing happens where there is none, or it has it."""
-        if self._history is None:
+        if self.history is None:
             return
-        before = self._history.present
+        before = self.history.present
         if (_scale(before.movie), before.settings.movie) != (_scale(movie), settings):
-            self.set_history(self._history.calibrated(movie, settings))
+            self.set_history(self.history.calibrated(movie, settings))
 
-    def forget(self) -> None:
-        """Have no analysis any more."""
-        if self._history is not None:
-            self._history = self._image = None
-            self.changed.emit(None)
+    def forget(self, image: Image | None) -> None:
+        """Have no analysis of the movie in *image* any more."""
+        if self._histories.pop(image, None) is not None:
+            self.gone.emit(image)
+            if image is self._image:
+                self._image = None
+                self.changed.emit(None)
 
 
 def _scale(movie: Movie) -> tuple[float | None, float | None]:

@@ -30,7 +30,9 @@ class Warned:
 OnDone = Callable[[Any], str | Warned]
 
 _SECONDS_BEFORE_ETA = 1.0
-_OF_RUN = "Find the rods in all frames, follow them and judge their motion. An earlier result is replaced."
+_OF_RUN = (
+    "Find the rods in all frames, follow them and judge their motion. Replaces what was found in this movie before."
+)
 _NO_PICTURES = "These frames are empty, for the movie itself is not here: there are no rods to find."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from napari_lptem_diffusion.movie import MOVIE_SUFFIXES
 from napari_lptem_diffusion.session import MovieNotFoundError, open_session, save_session
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.progress import Progress, ShouldStop
 
@@ -28,15 +31,27 @@ OnOpened = Callable[["Analysis"], None]
 _KINDS = f"Sessions (*{SESSION_SUFFIX})"
 
 
+@dataclass
+class _Document:
+    """The analysis of one movie: what is kept of it against a crash, and where it is saved, if it is."""
+
+    autosave: Autosave
+    analysis: Analysis | None = None
+    path: Path | None = None
+    is_saved: bool = False
+
+    @property
+    def has_unsaved_corrections(self) -> bool:
+        return self.analysis is not None and bool(self.analysis.corrections) and not self.is_saved
+
+
 class Sessions(QObject):
-    """Saves and opens the analysis of a `Result`; what is not saved is kept against a crash."""
+    """Saves and opens the analyses of a `Result`; what is not saved is kept against a crash."""
 
     work_wanted = Signal(object, str, object)
     """Emitted with `Work`, its description, and what to do with what it returns (`OnDone`)."""
     opened = Signal(object)
     """Emitted with the `Analysis` of a session."""
-    saved_changed = Signal()
-    """`has_unsaved_corrections` may be another."""
     not_kept = Signal(object)
     """Emitted with the `InputError` when what is not saved cannot be kept on disk."""
 
@@ -44,11 +59,9 @@ class Sessions(QObject):
         super().__init__(parent)
         self._result = result
         self._window = parent
-        self.path: Path | None = None
         self._missing: tuple[str, Path, OnOpened] | None = None
-        self._is_saved = True
         self._home = home
-        self.autosave = self._new_autosave()
+        self._documents: dict[Image | None, _Document] = {}
         self.recovery = RecoveryLine()
         self.recovery.reopen_wanted.connect(self._reopen)
         self.save_action = self._action(
@@ -60,23 +73,33 @@ class Sessions(QObject):
             "Open session …", "Ctrl+O", "Open a saved session, or the session of an export.", self.ask_open
         )
         self.actions_ = [self.save_action, self.save_as_action, self.open_action]
+        result.gone.connect(self._on_gone)
         result.changed.connect(self._on_changed)
         result.corrected.connect(self._on_corrected)
-        self._on_changed(result.analysis)
+        self._offer_to_save()
         QTimer.singleShot(0, partial(self.recovery.offer_newest, home))
 
     @property
-    def has_unsaved_corrections(self) -> bool:
-        """Whether a new result would lose the user's work."""
-        analysis = self._result.analysis
-        return analysis is not None and bool(analysis.corrections) and not self._is_saved
+    def path(self) -> Path | None:
+        """Where the result that is shown was saved."""
+        return self._document.path
 
-    def may_replace_result(self) -> bool:
-        """Whether the result may go: the user is asked where its corrections are not saved."""
-        if not self.has_unsaved_corrections:
+    @property
+    def autosave(self) -> Autosave:
+        """What keeps the result that is shown."""
+        return self._document.autosave
+
+    def has_unsaved_corrections(self, image: Image | None) -> bool:
+        """Whether the user's work would be lost with the result of the movie in *image*."""
+        return image in self._documents and self._documents[image].has_unsaved_corrections
+
+    def may_replace_result(self, image: Image | None) -> bool:
+        """Whether the result of the movie in *image* may go: the user is asked where its corrections are not saved."""
+        analysis = self._result.of(image)
+        if analysis is None or not self.has_unsaved_corrections(image):
             return True
-        name = self._the_analysis.movie.name
-        return ask(self._window, f"The corrections of {name} are not saved. Replace its result?", "Replace")
+        question = f"The corrections of {analysis.movie.name} are not saved. Replace its result?"
+        return ask(self._window, question, "Replace")
 
     def save(self) -> None:
         """Save where the session was saved before; ask where if it never was."""
@@ -96,13 +119,13 @@ class Sessions(QObject):
 
     def save_to(self, path: Path) -> None:
         """Save into *path*, in place of what is there."""
-        analysis = self._the_analysis
+        document, analysis = self._document, self._the_analysis
 
         def save(progress: Progress, should_stop: ShouldStop) -> Path:
             return save_session(analysis, path, overwrite=True)
 
         def on_saved(path: Path) -> str:
-            self.path = path
+            document.path = path
             self.note_saved(analysis)
             return written(path)
 
@@ -110,10 +133,10 @@ class Sessions(QObject):
 
     def note_saved(self, analysis: Analysis) -> None:
         """Take note that *analysis* is on disk, in a session or in an export."""
-        if analysis is self._result.analysis:
-            self._is_saved = True
-            self.autosave.forget()
-            self.saved_changed.emit()
+        for document in self._documents.values():
+            if document.analysis is analysis:
+                document.is_saved = True
+                document.autosave.forget()
 
     def ask_open(self) -> None:
         """Ask for a session and open it."""
@@ -122,16 +145,13 @@ class Sessions(QObject):
             self.open(Path(path))
 
     def open(self, path: Path) -> None:
-        """Open the session in a file or in the folder of an export, if the result may go.
-
-        Where its movie is missing, the user is asked.
-        """
-        if self.may_replace_result():
-            self._open(path, on_opened=partial(self._on_opened, path))
+        """Open the session in a file or in the folder of an export; where its movie is missing, the user is asked."""
+        self._open(path, on_opened=partial(self._on_opened, path))
 
     def leave(self) -> None:
         """Let go when the window closes; works when Qt's half of the object is gone."""
-        self.autosave.leave()
+        for document in self._documents.values():
+            document.autosave.leave()
         self.recovery.leave()
 
     def _open(self, path: Path, on_opened: OnOpened, **how: Any) -> None:
@@ -178,12 +198,10 @@ class Sessions(QObject):
     def _on_opened(self, path: Path, analysis: Analysis) -> None:
         self.opened.emit(analysis)
         is_of_export = path.is_dir() or path.name == SESSION_FILE  # its tables beside it would not be saved along
-        self.path = None if is_of_export else path
+        self._document.path = None if is_of_export else path
         self.note_saved(analysis)
 
     def _reopen(self, offer: Orphan | Autosave) -> None:
-        if not self.may_replace_result():
-            return
         if isinstance(offer, Orphan):
             self._open(offer.path, partial(self._on_reopened, offer))
         elif offer.unsaved is not None:
@@ -194,10 +212,14 @@ class Sessions(QObject):
         self.recovery.withdraw(offer)
         self.autosave.adopt(offer)
 
-    def _new_autosave(self) -> Autosave:
-        autosave = Autosave(self, self._home)
-        autosave.failed.connect(self.not_kept)
-        return autosave
+    @property
+    def _document(self) -> _Document:
+        """That of the result that is shown, or of none."""
+        image = self._result.image
+        if image not in self._documents:
+            self._documents[image] = _Document(Autosave(self, self._home))
+            self._documents[image].autosave.failed.connect(self.not_kept)
+        return self._documents[image]
 
     @property
     def _the_analysis(self) -> Analysis:
@@ -205,26 +227,36 @@ class Sessions(QObject):
         assert analysis is not None, "there is nothing to save without a result"
         return analysis
 
+    def _on_gone(self, image: Image | None) -> None:
+        """Offer again what went with the layer of its movie, if it would be missed."""
+        document = self._documents.pop(image, None)
+        if document is not None and document.autosave.would_be_missed:
+            self.recovery.offer(document.autosave)
+            document.autosave.keep_now()
+        elif document is not None:
+            document.autosave.forget()
+
     def _on_changed(self, analysis: Analysis | None) -> None:
-        self.path = None
-        if analysis is None and self.autosave.would_be_missed:  # it went with the layer of its movie
-            self.recovery.offer(self.autosave)
-            self.autosave.keep_now()
-            self.autosave = self._new_autosave()
-        self._take(analysis, at_once=True)
+        if analysis is not None and analysis is not self._document.analysis:  # else it was chosen again
+            self._document.path = None
+            self._take(analysis, at_once=True)
+        self._offer_to_save()
 
     def _on_corrected(self, analysis: Analysis) -> None:
         self._take(analysis, at_once=False)
+        self._offer_to_save()
 
-    def _take(self, analysis: Analysis | None, at_once: bool) -> None:
+    def _take(self, analysis: Analysis, at_once: bool) -> None:
         """Keep *analysis*, unless it is empty: an earlier one that was kept is worth more then."""
-        self._is_saved = analysis is None
-        is_worth_it = analysis is not None and (not analysis.tracks.empty or bool(analysis.corrections))
-        if analysis is not None and is_worth_it:
-            self.autosave.keep(analysis, at_once)
+        document = self._document
+        document.analysis, document.is_saved = analysis, False
+        if _is_worth_keeping(analysis):
+            document.autosave.keep(analysis, at_once)
+
+    def _offer_to_save(self) -> None:
+        analysis = self._result.analysis
         for action in (self.save_action, self.save_as_action):
-            action.setEnabled(is_worth_it)
-        self.saved_changed.emit()
+            action.setEnabled(analysis is not None and _is_worth_keeping(analysis))
 
     def _action(self, text: str, shortcut: str, tooltip: str, on_triggered: Callable[[], None]) -> QAction:
         action = QAction(text, self._window)
@@ -232,6 +264,10 @@ class Sessions(QObject):
         action.setToolTip(tooltip)
         action.triggered.connect(lambda: on_triggered())
         return action
+
+
+def _is_worth_keeping(analysis: Analysis) -> bool:
+    return not analysis.tracks.empty or bool(analysis.corrections)
 
 
 class RecoveryLine(QWidget):

@@ -64,11 +64,11 @@ class LptemDiffusionWidget(QWidget):
         self._viewer = viewer
         self.selection = Selection(self)
         self.result = Result(self)
-        self.canvas = Canvas(viewer, self.selection, self._frame_interval_s)
+        self.movie_panel = MoviePanel(viewer, settings.movie)
+        self.canvas = Canvas(viewer, self.selection, self.movie_panel.frame_interval_s)
         for changed in (self.result.changed, self.result.corrected):  # before the panels, which ask the canvas
             changed.connect(self._draw_result)
         self.drops = DropTarget(self)
-        self.movie_panel = MoviePanel(viewer, settings.movie)
         self.steps = Steps(self.movie_panel, settings)
         self.run_panel = RunPanel()
         self.live_preview = LivePreview(
@@ -120,7 +120,7 @@ class LptemDiffusionWidget(QWidget):
     def run(self) -> None:
         """Analyse the chosen movie with the settings as they stand."""
         movie, image = self.movie_panel.movie, self.movie_panel.image
-        if movie is None or image is None or not self.sessions.may_replace_result():
+        if movie is None or image is None or not self.sessions.may_replace_result(image):
             return
         work = partial(analyze, movie, self.settings)
         self.start(work, f"Analysing {movie.name}", partial(self._show_new, image))
@@ -159,16 +159,23 @@ class LptemDiffusionWidget(QWidget):
         dialog.open()
 
     def show_analysis(self, image: Image, analysis: Analysis) -> str:
-        """Show *analysis* over *image* and in the docks, in place of an earlier one; return it in a sentence."""
+        """Show *analysis* over *image* and in the docks, in place of an earlier one of it; return it in a sentence."""
         if image not in self._viewer.layers:
             return "Nothing is shown: the movie was closed meanwhile."
         self.result.show(image, analysis)
+        self.result.choose(self.movie_panel.image)  # another one may have been chosen meanwhile
         self._show_states()
         self.live_preview.request()
         return in_words(analysis)
 
     def _show_new(self, image: Image, analysis: Analysis) -> str:
-        """Show what was just made or opened; at its end where the first frame is in view, in which no track is seen."""
+        """Show what was just made or opened; at its end where the first frame is in view, in which no track is seen.
+
+        Where nothing was found, an earlier result of the movie stays.
+        """
+        earlier = self.result.of(image)
+        if analysis.tracks.empty and earlier is not None and not earlier.tracks.empty:
+            return f"{in_words(analysis)} The earlier result of {image.name} stays."
         if self.selection.frame == 0 and image is self.movie_panel.image and not analysis.tracks.empty:
             self.selection.show_frame(len(analysis.movie) - 1)
         return self.show_analysis(image, analysis)
@@ -259,6 +266,7 @@ class LptemDiffusionWidget(QWidget):
         movie = self.movie_panel.movie
         self.live_preview.stop()
         self.canvas.show_movie(self.movie_panel.image, self.movie_panel.movies)
+        self.result.choose(self.movie_panel.image)
         self.run_panel.offer(movie)
         if not self.run_panel.is_running:
             self.run_panel.say("Open a movie to begin." if movie is None else "Ready.")
@@ -276,7 +284,7 @@ class LptemDiffusionWidget(QWidget):
             self._on_calibration()
 
     def _fix_pixel_size(self) -> None:
-        result = self._result_in_view
+        result = self.result.of(self.movie_panel.image)
         self.movie_panel.fix_pixel_size(None if result is None else result.px_stands_for_nm)
 
     def _on_opening(self, text: str) -> None:
@@ -326,16 +334,6 @@ class LptemDiffusionWidget(QWidget):
                 movie = analysis.movie.calibrated(known.pixel_size_nm, known.frame_interval_s)
             self.result.calibrate(movie, self.movie_panel.settings)
 
-    def _frame_interval_s(self) -> float | None:
-        """The frame interval of the chosen movie."""
-        movie = self.movie_panel.calibrated()
-        return None if movie is None else movie.calibration.frame_interval_s
-
-    @property
-    def _result_in_view(self) -> Analysis | None:
-        """The result of the chosen movie."""
-        return self.result.analysis if self.result.image is self.movie_panel.image else None
-
     def _set_busy(self, busy: bool) -> None:
         """While something runs, nothing else can be started."""
         self.run_panel.offer(self.movie_panel.movie)
@@ -346,14 +344,15 @@ class LptemDiffusionWidget(QWidget):
         self._tidying.start()
 
     def _forget_closed_result(self) -> None:
-        """Take the result away when the user has removed the layer of its movie."""
-        if self.result.image is not None and self.result.image not in self._viewer.layers:
-            self.result.forget()
+        """Take a result away when the user has removed the layer of its movie."""
+        for image in self.result.images:
+            if image not in self._viewer.layers:
+                self.result.forget(image)
 
     def _show_states(self) -> None:
         """Show in fields and titles what is known of the chosen movie: what its result says, or nothing yet."""
         self._fix_pixel_size()
-        result = self._result_in_view
+        result = self.result.of(self.movie_panel.image)
         whose = "" if result is not None or self.result.image is None else f"of {self.result.image.name}"
         self.results.say_whose(whose and f"The result {whose}, which is not the movie in view.")
         for section in (self.look_section, self.correct_section):

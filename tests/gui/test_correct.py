@@ -44,7 +44,7 @@ def test_clicks_select_and_what_cannot_be_done_says_why(desk):
     assert not desk.panel.action("add").isEnabled()
     desk.panel.set_busy(False)
     assert desk.panel.action("add").isEnabled()
-    desk.result.forget()
+    desk.result.forget(desk.result.image)
     assert "no result" in desk.panel.action("add").toolTip()
 
 

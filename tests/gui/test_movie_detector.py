@@ -41,7 +41,7 @@ def measuring(qtbot, detector, monkeypatch):
     monkeypatch.setattr(movie_detector, "_DELAY_MS", 10)
     result = Result()
     yield result, MovieDetector(result, result), measured, go_on
-    result.forget()
+    result.forget(None)
 
 
 def test_it_is_measured_ahead_once_and_a_fit_waits_for_it(measuring, qtbot):

@@ -91,7 +91,7 @@ def test_after_a_crash_the_result_is_offered_and_comes_back_whole(window, sessio
     again.recovery.reopen_button.click()
     assert same_tables(opened[0], corrected.present)
     assert len(opened[0].corrections) == 1
-    assert again.has_unsaved_corrections
+    assert again.has_unsaved_corrections(None)
     assert again.recovery.isHidden()
     assert orphan.exists(), "it is not deleted before it is kept anew"
     keep_now(again.autosave, qtbot)
@@ -128,31 +128,9 @@ def make_unsaved(sessions, corrected):
     sessions._result.set_history(corrected)
 
 
-@pytest.mark.parametrize("how", ["button", "reopen"])
-@pytest.mark.parametrize("answer", [False, True])
-def test_no_way_to_open_a_session_drops_corrections_unasked(
-    sessions, analysis, corrected, window, autosave_home, tmp_path, monkeypatch, qtbot, how, answer
-):
-    if how == "reopen":
-        offer_what_was_left(sessions, analysis, window, autosave_home, qtbot)
-    make_unsaved(sessions, corrected)
-    asked = answer_with(monkeypatch, answer)
-    if how == "button":
-        path = save_session(analysis, tmp_path / "other.lptem")
-        monkeypatch.setattr(
-            "napari_lptem_diffusion.gui.sessions.QFileDialog.getOpenFileName", lambda *_: (str(path), "")
-        )
-        sessions.open_action.trigger()
-    else:
-        sessions.recovery.reopen_button.click()
-    assert len(asked) == 1
-    assert "not saved" in asked[0]
-    assert bool(sessions._result.analysis.corrections) != answer
-
-
 def test_corrections_that_go_with_their_movie_are_offered_again(sessions, analysis, corrected, autosave_home, qtbot):
     make_unsaved(sessions, corrected)
-    sessions._result.forget()
+    sessions._result.forget(None)
     assert "rods" in sessions.recovery._text.text()
     sessions._result.show(None, analysis)  # another result is kept beside it, not in its place
     keep_now(sessions.autosave, qtbot)
@@ -161,7 +139,7 @@ def test_corrections_that_go_with_their_movie_are_offered_again(sessions, analys
     assert len(list(autosave_home.rglob("*.lptem"))) == 2
     sessions.recovery.reopen_button.click()
     assert same_tables(sessions._result.analysis, corrected.present)
-    assert sessions.has_unsaved_corrections
+    assert sessions.has_unsaved_corrections(None)
     assert sessions.recovery.isHidden()
     keep_now(sessions.autosave, qtbot)
     (only,) = autosave_home.rglob("*.lptem")
@@ -170,7 +148,7 @@ def test_corrections_that_go_with_their_movie_are_offered_again(sessions, analys
 
 def test_corrections_that_go_with_their_movie_outlive_the_window(sessions, corrected, autosave_home):
     make_unsaved(sessions, corrected)
-    sessions._result.forget()
+    sessions._result.forget(None)
     sessions.leave()  # at once: what is being written in another thread is not written twice
     orphan = newest_orphan(autosave_home)
     assert same_tables(open_session(orphan.path), corrected.present)
@@ -191,9 +169,9 @@ def test_another_scale_is_a_change_and_the_same_is_not(sessions, corrected, tmp_
     sessions.save_to(tmp_path / "mine.lptem")
     movie, settings = corrected.present.movie, corrected.present.settings.movie
     sessions._result.calibrate(movie.calibrated(2.0, 0.0125), settings)
-    assert not sessions.has_unsaved_corrections
+    assert not sessions.has_unsaved_corrections(None)
     sessions._result.calibrate(movie.calibrated(3.0, 0.0125), settings)
-    assert sessions.has_unsaved_corrections
+    assert sessions.has_unsaved_corrections(None)
 
 
 @pytest.mark.parametrize(
@@ -282,12 +260,12 @@ def test_a_disk_that_cannot_be_written_is_told_once(window, analysis, tmp_path, 
 
 def test_saving_makes_the_autosave_needless(sessions, corrected, tmp_path, qtbot, autosave_home):
     sessions._result.show(None, corrected.past[0])
-    assert not sessions.has_unsaved_corrections, "an analysis without corrections can be run again"
+    assert not sessions.has_unsaved_corrections(None), "an analysis without corrections can be run again"
     sessions._result.set_history(corrected)
-    assert sessions.has_unsaved_corrections
+    assert sessions.has_unsaved_corrections(None)
     keep_now(sessions.autosave, qtbot)
     sessions.save_to(tmp_path / "mine.lptem")
-    assert not sessions.has_unsaved_corrections
+    assert not sessions.has_unsaved_corrections(None)
     assert list(autosave_home.iterdir()) == []
     assert same_tables(open_session(tmp_path / "mine.lptem"), corrected.present)
     assert sessions.path == tmp_path / "mine.lptem"
@@ -327,7 +305,7 @@ def test_a_session_asks_for_a_movie_that_was_moved(sessions, analysis, tmp_path,
 
 def test_a_window_that_closes_right_after_reopening_leaves_the_result_once(sessions, corrected, autosave_home):
     make_unsaved(sessions, corrected)
-    sessions._result.forget()
+    sessions._result.forget(None)
     sessions.recovery.reopen_button.click()
     QThreadPool.globalInstance().waitForDone()
     sessions.leave()

@@ -84,7 +84,7 @@ def test_a_rod_that_a_correction_made_may_be_selected_before_the_views_know_of_i
 def test_results_come_and_go(views):
     views.selection.select(3)
     views.filter.show_text("judged")
-    views.result.forget()
+    views.result.forget(None)
     assert views.selection.particle is None
     assert views.selection.shown is None
     assert views.table.rods.rowCount() == 0

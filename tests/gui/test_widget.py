@@ -61,10 +61,10 @@ def test_corrected_undone_saved_and_opened_again(shown, viewer, tmp_path, qtbot)
     trigger("undo")
     assert 2 in set(shown.result.analysis.tracks["particle"])
     trigger("redo")
-    assert shown.sessions.has_unsaved_corrections
+    assert shown.sessions.has_unsaved_corrections(shown.movie_panel.image)
     with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         shown.sessions.save_to(tmp_path / "mine.lptem")
-    assert not shown.sessions.has_unsaved_corrections
+    assert not shown.sessions.has_unsaved_corrections(shown.movie_panel.image)
     corrected = shown.result.analysis
     viewer.layers.clear()
     qtbot.waitUntil(lambda: shown.result.analysis is None)
