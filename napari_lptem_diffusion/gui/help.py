@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, QUrl
+from qtpy.QtGui import QPalette, QTextCharFormat, QTextCursor, QTextDocument
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
 import napari_lptem_diffusion
@@ -30,6 +31,7 @@ class HelpWindow(QWidget):
         self.page = QTextBrowser()
         self.page.setOpenExternalLinks(True)
         self.page.document().setDocumentMargin(16)
+        self.page.sourceChanged.connect(self._colour_links)
         bar = QHBoxLayout()
         for text, tooltip, on_click, available in (
             ("Back", "The page before.", self.page.backward, self.page.backwardAvailable),
@@ -54,6 +56,33 @@ class HelpWindow(QWidget):
         self.show()
         self.raise_()
         self.activateWindow()
+
+    def _colour_links(self) -> None:
+        """Underline links in the colour of the text: Qt's own is as dark as on paper."""
+        self.page.ensurePolished()
+        as_text = QTextCharFormat()
+        as_text.setFontUnderline(True)
+        as_text.setForeground(self.page.palette().color(QPalette.ColorRole.Text))
+        for start, length in _links(self.page.document()):
+            cursor = QTextCursor(self.page.document())
+            cursor.setPosition(start)
+            cursor.setPosition(start + length, QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(as_text)
+
+
+def _links(document: QTextDocument) -> list[tuple[int, int]]:
+    """Return where links are, and how long."""
+    found = []
+    block = document.begin()
+    while block.isValid():
+        pieces = block.begin()
+        while not pieces.atEnd():
+            piece = pieces.fragment()
+            if piece.charFormat().isAnchor():
+                found.append((piece.position(), piece.length()))
+            pieces += 1
+        block = block.next()
+    return found
 
 
 def docs_folder() -> Path:

@@ -4,13 +4,14 @@ import napari
 import numpy as np
 import pytest
 from PIL import Image
+from qtpy.QtGui import QTextCursor
 from qtpy.QtWidgets import QWidget
 
 from napari_lptem_diffusion.corrections import correct
 from napari_lptem_diffusion.errors import InputError
 from napari_lptem_diffusion.gui import app
 from napari_lptem_diffusion.gui.autosave import newest_orphan
-from napari_lptem_diffusion.gui.help import PAGES, HelpWindow
+from napari_lptem_diffusion.gui.help import PAGES, HelpWindow, _links
 from napari_lptem_diffusion.gui.widget import LptemDiffusionWidget
 from napari_lptem_diffusion.movie import Movie, open_movie
 from napari_lptem_diffusion.particles.correcting.correction import Anchor, DeleteTrack
@@ -134,9 +135,15 @@ def test_two_widgets_in_a_viewer_each_close_for_themselves(viewer, qtbot, autosa
 def test_every_page_of_the_help_is_there(qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)
-    window = HelpWindow(parent)
+    window, links = HelpWindow(parent), []
     for name in PAGES.values():
         window.show_page(name)
         assert len(window.page.toPlainText()) > 500
+        for start, _ in _links(window.page.document()):
+            cursor = QTextCursor(window.page.document())
+            cursor.setPosition(start + 1)
+            links.append(cursor.charFormat().foreground().color() == window.page.palette().text().color())
+    assert len(links) > 10
+    assert all(links), "they are read in the dark theme too"
     window.page.backward()
     assert window.page.source().fileName() == list(PAGES.values())[-2]
