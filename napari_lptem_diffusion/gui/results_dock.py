@@ -16,7 +16,7 @@ TITLE = "LPTEM results"
 _HEIGHT_SHARE = 0.36
 _HEIGHTS_PX = (230, 340)
 _PANELS_SHARE = 0.9
-_PANEL_EM = 30
+_PANEL_EM, _TABS_EM = 30, 2
 """Below the panel on the right only where so much of that stays."""
 
 
@@ -76,24 +76,37 @@ class ResultsDock:
 def _give_room(dock: QDockWidget, window: QMainWindow) -> None:
     """Lay the dock out as wide and high as it can be.
 
-    It reaches below napari's panels on the left, and below ours on the right, where these have enough height left.
+    It reaches below napari's panels on the left, and below ours on the right, where these have enough height left. In a
+    small window, those on the left become tabs so that they have.
     """
     least, most = _HEIGHTS_PX
     height = min(max(round(_HEIGHT_SHARE * window.height()), least), most)
     above = round(_PANELS_SHARE * window.height())
     left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
     of_corners = {Qt.Corner.BottomLeftCorner: left, Qt.Corner.BottomRightCorner: right}
-    if above - _least_height(window, left) >= least:
+    on_left = _panels(window, left)
+    least_on_left = sum(map(_least_height, on_left))
+    least_as_tabs = max(map(_least_height, on_left), default=0) + _TABS_EM * dock.fontMetrics().height()
+    if above - least_on_left < least <= above - least_as_tabs:
+        for other in on_left[1:]:
+            window.tabifyDockWidget(on_left[0], other)
+        least_on_left = least_as_tabs
+    if above - least_on_left >= least:
         of_corners[Qt.Corner.BottomLeftCorner] = Qt.DockWidgetArea.BottomDockWidgetArea
-        height = min(height, above - _least_height(window, left))
-    if above - height >= max(_least_height(window, right), _PANEL_EM * dock.fontMetrics().height()):
+        height = min(height, above - least_on_left)
+    least_on_right = sum(map(_least_height, _panels(window, right)))
+    if above - height >= max(least_on_right, _PANEL_EM * dock.fontMetrics().height()):
         of_corners[Qt.Corner.BottomRightCorner] = Qt.DockWidgetArea.BottomDockWidgetArea
     for corner, area in of_corners.items():
         window.setCorner(corner, area)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)
 
 
-def _least_height(window: QMainWindow, area: Qt.DockWidgetArea) -> int:
-    """Return how high the panels on one side must be."""
-    panels = [panel for panel in window.findChildren(QDockWidget) if window.dockWidgetArea(panel) == area]
-    return sum(int(panel.minimumSizeHint().height()) for panel in panels if panel.isVisible())
+def _panels(window: QMainWindow, area: Qt.DockWidgetArea) -> list[QDockWidget]:
+    """Return the panels that are seen on one side."""
+    docks = [dock for dock in window.findChildren(QDockWidget) if dock.isVisible() and not dock.isFloating()]
+    return [dock for dock in docks if window.dockWidgetArea(dock) == area]
+
+
+def _least_height(panel: QDockWidget) -> int:
+    return int(panel.minimumSizeHint().height())

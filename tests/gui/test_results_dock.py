@@ -27,3 +27,21 @@ def test_they_reach_below_the_panel_on_the_right_where_enough_of_that_stays(heig
     right.widget().setMinimumHeight(800)
     _give_room(below, window)
     assert window.corner(Qt.Corner.BottomRightCorner) == Qt.DockWidgetArea.RightDockWidgetArea
+
+
+@pytest.mark.parametrize(("height", "are_tabs"), [(1000, False), (768, True), (420, False)])
+def test_they_reach_below_the_panels_on_the_left_which_become_tabs_in_a_small_window(height, are_tabs, qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(QWidget())
+    controls, layers, below = QDockWidget(), QDockWidget(), QDockWidget()
+    for dock, least in ((controls, 300), (layers, 180)):
+        dock.setWidget(QWidget())
+        dock.widget().setMinimumHeight(least)
+        window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    window.addDockWidget(BOTTOM, below)
+    window.resize(1366, height)
+    window.show()
+    _give_room(below, window)
+    assert (window.tabifiedDockWidgets(controls) == [layers]) == are_tabs
+    assert (window.corner(Qt.Corner.BottomLeftCorner) == BOTTOM) == (height > 600)
