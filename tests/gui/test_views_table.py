@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from qtpy.QtCore import QItemSelectionModel, QPoint, QSize, Qt
 from qtpy.QtGui import QGuiApplication, QIcon
 from qtpy.QtWidgets import QApplication, QStyleOptionViewItem
 
 from napari_lptem_diffusion.diffusion.estimate import Motion
-from napari_lptem_diffusion.gui.views.table_model import INTERVAL
+from napari_lptem_diffusion.gui.views.table_model import FAINT, INTERVAL
 from tests.analysis_factory import SHORT_PARTICLE, SWITCHING_PARTICLE, make_analysis
 from tests.gui.driving import in_front, take_keys
 
@@ -85,7 +86,7 @@ def test_values_of_which_nothing_is_known_come_after_the_known_ones(views):
     cells = {int(rod): rods.index(row, place) for row, rod in enumerate(rods.particles)}
     assert [cells[rod].data() for rod in range(5)] == ["0.90 ?", "0.20", "0.10 ?", "0.50", "–"]
     assert [cells[rod].data(INTERVAL) for rod in range(5)] == ["0.00–1.00", "0.10–0.30", "0.00–0.90", "0.40–0.60", ""]
-    assert [cells[rod].data(Qt.ItemDataRole.ForegroundRole) is not None for rod in range(4)] == [
+    assert [cells[rod].data(FAINT) for rod in range(4)] == [
         True,
         False,
         True,
@@ -218,7 +219,7 @@ def test_cells_say_what_is_uncertain(views):
         tuple(one for one in views.table.rods.columns if one.name in ("particle", "mixing_ratio", "alpha_fbm")),
     )
     cells = [[views.table.rods.index(row, place) for place in (1, 2)] for row in range(3)]
-    faint = [[cell.data(Qt.ItemDataRole.ForegroundRole) is not None for cell in row] for row in cells]
+    faint = [[cell.data(FAINT) for cell in row] for row in cells]
     assert faint == [[False, True], [False, False], [False, False]]
     assert "0.40 to 0.60" in cells[1][1].data(Qt.ItemDataRole.ToolTipRole)
     assert "less than 10%" in cells[0][1].data(Qt.ItemDataRole.ToolTipRole)
@@ -227,7 +228,8 @@ def test_cells_say_what_is_uncertain(views):
     option = QStyleOptionViewItem()
     option.decorationSize = QSize(8, 8)
     views.table.itemDelegate().initStyleOption(option, cells[0][1])
-    assert option.palette.highlightedText().color().alphaF() < 0.6
+    assert option.palette.text().color().alphaF() == pytest.approx(0.7, abs=0.01)
+    assert option.palette.highlightedText().color().alphaF() == 1, "what was just selected is read well"
     number = views.table.rods.index(1, 0)
     views.table.itemDelegate().initStyleOption(option, number)
     swatch = option.icon.pixmap(option.decorationSize, QIcon.Mode.Selected).toImage()

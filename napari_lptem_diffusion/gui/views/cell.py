@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
-from qtpy.QtGui import QFont, QFontMetrics, QIcon, QPainter, QPalette, QPixmap
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette, QPixmap
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from napari_lptem_diffusion.gui.views.table_model import INTERVAL
+from napari_lptem_diffusion.gui.views.table_model import FAINT, INTERVAL
 
-_FAINT_ALPHA = 0.5
-_INTERVAL_ALPHA = 0.7
+_FAINT_ALPHA = 0.7
+"""Of text that steps back; any paler cannot be read well. In a selected row, whose ground is coloured, none does."""
 _INTERVAL_SIZE = 0.85
 _GAP_PX = 6
 
@@ -17,18 +17,16 @@ _GAP_PX = 6
 class Cell(QStyledItemDelegate):
     """A cell with its interval, where there is room for it.
 
-    Where its row is selected, faint text stays faint, and a swatch keeps its colour.
+    Where its row is selected, no text is faint, and a swatch keeps its colour.
     """
 
     def initStyleOption(self, option: QStyleOptionViewItem | None, index: QModelIndex | QPersistentModelIndex) -> None:
-        """Give the selected cell the colours of the cell."""
+        """Give the cell its colours."""
         super().initStyleOption(option, index)
         if option is None:
             return
-        if index.data(Qt.ItemDataRole.ForegroundRole) is not None:
-            faint = option.palette.color(QPalette.ColorRole.HighlightedText)
-            faint.setAlphaF(_FAINT_ALPHA)
-            option.palette.setColor(QPalette.ColorRole.HighlightedText, faint)
+        if index.data(FAINT):
+            option.palette.setColor(QPalette.ColorRole.Text, _faint(option.palette))
         colour = index.data(Qt.ItemDataRole.DecorationRole)
         if colour is not None:
             swatch = QPixmap(option.decorationSize)
@@ -63,8 +61,7 @@ class Cell(QStyledItemDelegate):
         option.rect = whole.adjusted(0, 0, -wide, 0)
         super().paint(painter, option, index)
         is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        colour = option.palette.color(QPalette.ColorRole.HighlightedText if is_selected else QPalette.ColorRole.Text)
-        colour.setAlphaF(_INTERVAL_ALPHA)
+        colour = option.palette.color(QPalette.ColorRole.HighlightedText) if is_selected else _faint(option.palette)
         painter.save()
         painter.setFont(_small(option.font))
         painter.setPen(colour)
@@ -72,6 +69,12 @@ class Cell(QStyledItemDelegate):
             whole.adjusted(0, 0, -_GAP_PX // 2, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text
         )
         painter.restore()
+
+
+def _faint(palette: QPalette) -> QColor:
+    colour = palette.color(QPalette.ColorRole.Text)
+    colour.setAlphaF(_FAINT_ALPHA)
+    return colour
 
 
 def _interval_width(font: QFont, text: str) -> int:

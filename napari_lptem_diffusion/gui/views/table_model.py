@@ -17,9 +17,8 @@ from napari_lptem_diffusion.gui.views.columns import Column, written
 IMMOBILE = "immobile"
 LEAST_SHARE = 0.1
 """An exponent of a part that carries a smaller share of the motion is shown faintly."""
-INTERVAL = Qt.ItemDataRole.UserRole
-"""Role of the interval that is written small beside a value."""
-_FAINT = QColor(128, 128, 128)
+INTERVAL, FAINT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+"""Roles of the interval that is written small beside a value, and of whether the value steps back."""
 
 
 class RodModel(QAbstractTableModel):
@@ -108,8 +107,8 @@ class RodModel(QAbstractTableModel):
             return self._interval(row, column) if f"{column.name}_known" in self._values else ""
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._cell_help(row, column)
-        if role == Qt.ItemDataRole.ForegroundRole and self._is_faint(row, column.name):
-            return _FAINT
+        if role == FAINT:
+            return self._is_faint(row, column.name)
         if role == Qt.ItemDataRole.TextAlignmentRole:
             middle = Qt.AlignmentFlag.AlignVCenter
             return middle | (Qt.AlignmentFlag.AlignRight if column.is_number else Qt.AlignmentFlag.AlignLeft)

@@ -12,6 +12,7 @@ from napari_lptem_diffusion.export.palette import MIXING_RATIO
 
 _CTRW_HEX, _, _FBM_HEX = MIXING_RATIO.anchors  # the ends of its scale: a colour means one thing
 _DARKER_PERCENT = 165
+_FAINT_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Theme:
     def faint(self) -> str:
         """Between foreground and background, for what steps back."""
         front, back = QColor(self.foreground), QColor(self.background)
-        mixed = (round(0.45 * a + 0.55 * b) for a, b in zip(front.getRgb()[:3], back.getRgb()[:3], strict=True))
+        pairs = zip(front.getRgb()[:3], back.getRgb()[:3], strict=True)
+        mixed = (round(_FAINT_SHARE * a + (1 - _FAINT_SHARE) * b) for a, b in pairs)
         return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
