@@ -84,6 +84,13 @@ def test_the_pointer_reads_values_out(views, qtbot):
     assert "frame 5<" in views.time.said or "frame 5 (0.0625 s)<" in views.time.said
 
 
+def test_the_cursor_stands_at_the_frame_in_view_of_a_longer_movie(views):
+    views.time.set_movie(20, None)
+    views.selection.show_frame(45)
+    views.time.set_movie(60, None)
+    assert [cursor.value() for cursor in views.time.cursors] == [45, 45, 45]
+
+
 def test_the_line_over_a_plot_says_what_there_is_room_for(views, qtbot):
     views.selection.show_frame(5)
     for width, has_intervals in ((500, False), (2400, True), (500, False)):

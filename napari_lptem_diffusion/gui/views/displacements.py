@@ -106,14 +106,14 @@ class DisplacementPlot(TimePanels):
         self.draw()
         self.say()
 
-    def read_out(self, frame: int, short: bool = False) -> str:
+    def read_out(self, frame: int, place: str, short: bool = False) -> str:
         """Return the displacement that leaves *frame*."""
         moves = self._displacements
-        place = np.searchsorted(moves.frame, frame)
-        said = f"<b>{self.place(frame)}</b>"
-        if place < len(moves.frame) and moves.frame[place] == frame:
+        index = np.searchsorted(moves.frame, frame)
+        said = f"<b>{place}</b>"
+        if index < len(moves.frame) and moves.frame[index] == frame:
             said += (
-                f" &nbsp; step{'' if short else ' to the next'} {moves.length_px[place] * self._px:.3g} {self._unit}"
+                f" &nbsp; step{'' if short else ' to the next'} {moves.length_px[index] * self._px:.3g} {self._unit}"
             )
         if np.isfinite(moves.noise_px):
             alone = "noise" if short else "localization error alone"

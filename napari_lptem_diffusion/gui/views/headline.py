@@ -67,10 +67,12 @@ def rod_parts(particle: int, whole: pd.Series, motion: pd.DataFrame, is_stuck: b
     """
     rod, seen = f"Rod {particle}", counted(whole["frames"], "frame")
     if pd.isna(whole["mixing_ratio"]) and is_stuck:
-        return [rod, seen, "stuck: its motion was taken off all rods as drift"], "It measures the drift of the stage."
+        why = ["stuck", "its motion was taken off all rods as drift"]
+        return [rod, *why, seen], "It measures the drift of the stage."
     if pd.isna(whole["mixing_ratio"]):
-        why = "does not move beyond its localization error" if whole["immobile"] else "too short to be judged"
-        return [rod, seen, why], "It has neither mixing ratio nor exponents."
+        still = ["immobile", "does not move beyond its localization error"]
+        why = still if whole["immobile"] else ["too short to be judged"]
+        return [rod, *why, seen], "It has neither mixing ratio nor exponents."
     value, low, high = (float(whole[f"mixing_ratio{end}"]) for end in ("", "_low", "_high"))
     known = bool(is_known("mixing_ratio", low, high))
     interval = f"{value:.2f} ({low:.2f}–{high:.2f})" if known else f"{value:.2f} ? ({low:.2f}–{high:.2f})"

@@ -56,8 +56,8 @@ class TimePanels(pg.GraphicsLayoutWidget):
         """What the line over the panels says."""
         return str(self._said.text)
 
-    def read_out(self, frame: int, short: bool = False) -> str:
-        """Return what the curves are at *frame*, as rich text; *short*: where there is little room."""
+    def read_out(self, frame: int, place: str, short: bool = False) -> str:
+        """Return what the curves are at *frame*, called *place*, as rich text; *short*: where there is little room."""
         raise NotImplementedError
 
     def draw(self) -> None:
@@ -119,6 +119,7 @@ class TimePanels(pg.GraphicsLayoutWidget):
                 xMin=-slack, xMax=self._last_frame + slack, minXRange=min(_LEAST_FRAMES_IN_VIEW, self._last_frame)
             )
             cursor.setBounds((0, self._last_frame))
+            cursor.setValue(self.selection.frame)  # which may have been beyond the end of the movie before
         self.show_all_frames()
 
     def show_all_frames(self) -> None:
@@ -152,10 +153,12 @@ class TimePanels(pg.GraphicsLayoutWidget):
     def say(self) -> None:
         """Write what the curves are under the pointer, or else at the frame in view."""
         frame = self.selection.frame if self._hovered is None else self._hovered
-        full, short = self.read_out(frame), self.read_out(frame, short=True)
-        key = f"<span style='color:{self.theme.faint}'>{self.key}</span>"
-        shorter, _, _ = short.rpartition(" &nbsp; ")
-        texts = (f"{full} &nbsp; {key}", full, f"{short} &nbsp; {key}", short, shorter, f"<b>frame {frame}</b>")
+        name = f"frame {frame}"
+        full, short = self.read_out(frame, name), self.read_out(frame, name, short=True)
+        key = f" &nbsp; <span style='color:{self.theme.faint}'>{self.key}</span>"
+        values = short.split(" &nbsp; ")
+        fewer = [f"{' &nbsp; '.join(values[:number])} …" for number in range(len(values) - 1, 0, -1)]
+        texts = (self.read_out(frame, self.place(frame)) + key, full + key, full, short + key, short, *fewer)
         self._said.show_text(texts, self.theme.foreground, self.width() - _MARGINS_PX)
 
     def place(self, frame: int) -> str:

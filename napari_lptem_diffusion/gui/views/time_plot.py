@@ -73,11 +73,11 @@ class TimePlot(TimePanels):
         for name, curve in self.curves.items():
             curve.setPath(bins.curve(motion[name]))
 
-    def read_out(self, frame: int, short: bool = False) -> str:
+    def read_out(self, frame: int, place: str, short: bool = False) -> str:
         """Return the values of the rod at *frame*, with their 90 % intervals if there is room."""
         if frame not in self._motion.index:
-            return self.place(frame) + ("" if self._motion.empty else ": the rod is not seen")
-        said = [f"<b>{f'frame {frame}' if short else self.place(frame)}</b>"]
+            return place + ("" if self._motion.empty else ": the rod is not seen")
+        said = [f"<b>{place}</b>"]
         for name, title in _TITLES.items():
             value, low, high = (float(self._motion[name + end][frame]) for end in ("", "_low", "_high"))
             sure = "" if is_known(name, low, high) else " ?"
