@@ -7,6 +7,7 @@ import numpy as np
 from napari_lptem_diffusion.analysis import Analysis
 from napari_lptem_diffusion.corrections import rods_of
 from napari_lptem_diffusion.errors import InputError
+from napari_lptem_diffusion.gui.messages import counted
 from napari_lptem_diffusion.particles.correcting.correction import (
     AddRod,
     Anchor,
@@ -64,14 +65,14 @@ def in_words(correction: Correction, rods: Rods) -> str:
     """Return a short sentence on *correction*, with the numbers that the rods have in *rods*, before it is made."""
     match correction:
         case DeleteTrack():
-            return f"Deleted {_rod(rods, correction.track)} · frame {correction.track.frame}"
+            return f"Deleted {_track(rods, correction.track)}"
         case SplitTrack():
             return f"Split {_rod(rods, correction.track)} at frame {correction.first_frame} → {rods.next_particle}"
         case JoinTracks():
             one, other = _rod(rods, correction.track), _rod(rods, correction.other)
             return f"Joined {one} and {other} · frame {correction.other.frame}"
         case DeleteRod():
-            return f"Removed {_rod(rods, correction.rod)} in frame {correction.rod.frame}"
+            return f"Deleted {_rod(rods, correction.rod)} in frame {correction.rod.frame}"
         case AddRod():
             whose = f"rod {rods.next_particle}, new," if correction.track is None else _rod(rods, correction.track)
             return f"Drew {whose} in frame {correction.rod.frame}, {_how(correction.rod)}"
@@ -111,6 +112,15 @@ def _rod(rods: Rods, place: Anchor) -> str:
         return f"rod {particle_at(rods.tracks, place)}"
     except InputError:
         return "a rod in no track"
+
+
+def _track(rods: Rods, place: Anchor) -> str:
+    """Name the track at *place*, and say how long it is."""
+    try:
+        particle = particle_at(rods.tracks, place)
+    except InputError:
+        return f"a track in frame {place.frame}"
+    return f"track {particle} ({counted(int((rods.tracks['particle'] == particle).sum()), 'frame')})"
 
 
 def _how(rod: Rod) -> str:

@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.corrections import History
+from napari_lptem_diffusion.diffusion.known import known_in_words
 from napari_lptem_diffusion.gui.forms import SettingsForm
 from napari_lptem_diffusion.gui.messages import SECONDARY, WARNING
 from napari_lptem_diffusion.gui.result import Result
@@ -85,7 +86,8 @@ class JudgeAgain(QWidget):
             if result.analysis is not before:
                 return "Not judged: another result is shown by now."
             result.set_history(History(judged))
-            return "Judged again; rods and tracks are the same."
+            known = known_in_words(judged.motion.particles)
+            return f"Judged again; rods and tracks are the same. Mixing ratio: {known}."
 
         self.work_wanted.emit(partial(judge_again, before, settings), "Judging again", on_done)
 

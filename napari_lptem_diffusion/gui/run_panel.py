@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
@@ -102,14 +102,23 @@ class RunPanel(QWidget):
 
     def say(self, what: str | Warned) -> None:
         """Show a text under the bar, which may have links, or a warning with its button, until the next one."""
+        if self._action is not None:
+            self._action.changed.disconnect(self._show_action)
         self._said = what if isinstance(what, str) else what.text
         self._action = None if isinstance(what, str) else what.action
+        if self._action is not None:
+            self._action.changed.connect(self._show_action)
         self._show_text()
         self._text.setObjectName("" if self._action is None else WARNING)
         self._text.style().polish(self._text)
+        self._show_action()
+
+    def _show_action(self) -> None:
+        """Offer what takes the work back, while it can be done."""
         if self._action is not None:
             self.action_button.setText(self._action.text())
             self.action_button.setToolTip(self._action.toolTip())
+            self.action_button.setEnabled(self._action.isEnabled())
         self.action_button.setVisible(self._action is not None)
 
     def _show_text(self) -> None:
@@ -179,8 +188,7 @@ class RunPanel(QWidget):
         if not self.cancel_button.isEnabled():
             return
         now = time.monotonic()
-        if message != self._stage.message:
-            self._stage = Stage(message, now)
+        self._stage = self._stage.going_on(done, message, now)
         self._bar.setRange(0, total)
         self._bar.setValue(done)
         self.say(self._stage.text(done, total, now))
@@ -204,10 +212,17 @@ class RunPanel(QWidget):
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the work and when it began, in seconds of any clock."""
+    """A stage of the work, when it began, in seconds of any clock, and how far it was last."""
 
     message: str
     began_s: float
+    done: int = 0
+
+    def going_on(self, done: int, message: str, now_s: float) -> Stage:
+        """Return the stage at the next report; one that goes back has begun anew, in another round over the movie."""
+        if message != self.message or done < self.done:
+            return Stage(message, now_s, done)
+        return replace(self, done=done)
 
     def text(self, done: int, total: int, now_s: float) -> str:
         """Return stage, count and, once it can be told, the time that the stage will still take."""

@@ -49,7 +49,7 @@ def test_the_list_names_rods_by_the_numbers_that_they_had(desk):
     desk.panel.action("join").trigger()
     desk.click_rod(2)
     desk.panel.action("delete_rod").trigger()
-    said = ["Removed rod 2 in frame 45", "Joined rod 1 and rod 5 · frame 45", "Split rod 1 at frame 45 → 5"]
+    said = ["Deleted rod 2 in frame 45", "Joined rod 1 and rod 5 · frame 45", "Split rod 1 at frame 45 → 5"]
 
     def listed():
         return [desk.panel.made.list.item(row).text().split(". ", 1)[1] for row in range(desk.panel.made.list.count())]

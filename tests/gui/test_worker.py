@@ -94,6 +94,11 @@ def test_a_warning_stays_with_the_button_that_takes_the_work_back(panel, qtbot):
     panel.set_link_colour("#ffffff")
     assert panel.text == "It moved. " * 20
     assert panel.action_button.text() == "Undo"
+    undo.setEnabled(False)
+    undo.setToolTip("Nothing is to be undone.")
+    assert not panel.action_button.isEnabled()
+    assert panel.action_button.toolTip() == "Nothing is to be undone."
+    undo.setEnabled(True)
     panel.action_button.click()
     assert len(undone) == 1
     panel.say("Undone.")
@@ -177,6 +182,13 @@ def test_the_time_left_is_told_once_it_can_be():
     assert stage.text(0, 200, 100.0) == "Find rods · 0 of 200"
     assert stage.text(50, 200, 110.0) == "Find rods · 50 of 200 · 30 s left"
     assert stage.text(200, 200, 140.0) == "Find rods · 200 of 200"
+
+
+def test_another_round_of_a_stage_has_a_time_of_its_own():
+    stage = Stage("link rods", began_s=100.0).going_on(190, "link rods", 138.0)
+    assert stage.text(190, 200, 138.0).endswith("2 s left")
+    again = stage.going_on(10, "link rods", 140.0).going_on(100, "link rods", 150.0)
+    assert again.text(100, 200, 150.0).endswith("10 s left")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (40, "40 s"), (200, "3 min"), (9000, "2.5 h")])
