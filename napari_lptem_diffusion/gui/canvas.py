@@ -84,6 +84,7 @@ class Canvas(QObject):
         self._image: Image | None = None
         self._movies: tuple[Image, ...] = ()
         self._frame_interval_s = frame_interval_s
+        self._unaveraged: dict[Image, tuple[float, ...]] = {}
         self._result = ResultLayers(viewer, self)
         self._labels: Callable[[int], NDArray[np.int32]]
         self.previewed: Found | None = None
@@ -345,7 +346,18 @@ class Canvas(QObject):
         self.repaint()
 
     def _average(self) -> None:
-        """Let napari show the movie as a running mean over frames, or as it is; only images are averaged."""
+        """Let napari show the movie as a running mean over frames, or as it is; only images are averaged.
+
+        The contrast is fitted to the mean, which would be grey in that of single frames, and given back afterwards.
+        """
+        for image, limits in self._unaveraged.items():
+            image.contrast_limits = limits
+        self._unaveraged.clear()
+        image, frame = self._image, self._selection.frame
+        if self.look.averaged and image is not None and not image.multiscale and frame < len(image.data):
+            self._unaveraged[image] = tuple(image.contrast_limits)
+            first, last = max(0, frame - AVERAGED_TO_EACH_SIDE), frame + AVERAGED_TO_EACH_SIDE
+            image.contrast_limits = layers.averaged_contrast(image.data[first : last + 1])
         axis, dims = self._frame_axis(), self._viewer.dims
         if axis >= 0:
             steps = [0.0] * dims.ndim

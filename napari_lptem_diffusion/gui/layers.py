@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_lptem_diffusion.gui.colours import PARTICLE_RGB
 from napari_lptem_diffusion.gui.look import PALE
@@ -105,11 +105,22 @@ def contrast_limits(movie: Movie) -> tuple[float, float]:
     chosen = np.linspace(0, len(movie) - 1, count).round().astype(int)
     step = max(1, int(np.sqrt(movie.shape[1] * movie.shape[2] / 1e5)))
     sample = np.concatenate([movie[int(frame)][::step, ::step].ravel() for frame in chosen])
-    sample = sample[np.isfinite(sample)]
-    if sample.size == 0:
+    return _between(sample)
+
+
+def _between(sample: NDArray[np.generic]) -> tuple[float, float]:
+    finite = sample[np.isfinite(sample)]
+    if finite.size == 0:
         return 0.0, 1.0
-    low, high = np.percentile(sample, _CONTRAST_PERCENTILES)
+    low, high = np.percentile(finite, _CONTRAST_PERCENTILES)
     return float(low), float(high if high > low else low + 1)
+
+
+def averaged_contrast(frames: ArrayLike) -> tuple[float, float]:
+    """Return the grey values between which the mean of *frames*, (frames, y, x), is shown."""
+    frames = np.asarray(frames)
+    step = max(1, int(np.sqrt(frames[0].size / 1e5)))
+    return _between(frames[:, ::step, ::step].mean(axis=0))
 
 
 def movie_layer(movie: Movie) -> LayerData:

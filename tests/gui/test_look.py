@@ -122,9 +122,10 @@ def test_the_movie_is_averaged_for_the_eye(viewer):
     canvas.show_movie(image, [image])
     canvas.show_result(image, analysis)
     selection.show_frame(30)
-    as_it_is = np.asarray(image._slice.image.view)
+    as_it_is, limits = np.asarray(image._slice.image.view), image.contrast_limits
     panel.toggles["averaged"].trigger()
     around = np.mean([analysis.movie[frame] for frame in range(28, 33)], axis=0)
+    assert np.allclose(image.contrast_limits, np.percentile(around, (0.2, 99.8)))
     assert np.allclose(image._slice.image.view, around)
     assert selection.frame == 30
     selection.show_frame(0)
@@ -132,6 +133,7 @@ def test_the_movie_is_averaged_for_the_eye(viewer):
     panel.toggles["averaged"].trigger()
     selection.show_frame(30)
     assert np.array_equal(image._slice.image.view, as_it_is)
+    assert image.contrast_limits == limits
     canvas.disconnect()
 
 
