@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_STEPS = 4
+"""Calibrate, detect, follow, judge."""
+
+
 @dataclass(frozen=True)
 class StageTime:
     """How long a stage took and how much it worked on."""
@@ -102,6 +106,7 @@ def analyze(
     settings: Settings | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    detector: Detector | None = None,
 ) -> Analysis:
     """Find the rods of a movie, follow them and judge their motion.
 
@@ -114,6 +119,8 @@ def analyze(
         ``progress(done, total, message)``.
     should_stop : callable, optional
         Asked between frames and tracks.
+    detector : Detector, optional
+        What `calibrate` made of this movie with ``settings.detection`` before, which is then not done again.
 
     Raises
     ------
@@ -127,20 +134,28 @@ def analyze(
     movie = movie if isinstance(movie, Movie) else open_movie(movie)
     movie = movie.calibrated(settings.movie.pixel_size_nm, settings.movie.frame_interval_s)
 
-    detector = calibrate(movie, settings.detection, progress, should_stop)
-    watch.lap("calibrate", len(movie), "frames")
-    detections = detector.detect(movie, progress, should_stop)
+    if detector is None:
+        detector = calibrate(movie, settings.detection, _in_step(1, progress), should_stop)
+        watch.lap("calibrate", len(movie), "frames")
+    detections = detector.detect(movie, _in_step(2, progress), should_stop)
     watch.lap("detect", len(movie), "frames")
 
-    detections, tracks = follow(movie, detector, detections, settings.linking, progress, should_stop)
+    detections, tracks = follow(movie, detector, detections, settings.linking, _in_step(3, progress), should_stop)
     watch.lap("follow", len(movie), "frames")
 
-    motion = estimate_diffusion(tracks, settings.diffusion, progress, should_stop)
+    motion = estimate_diffusion(tracks, settings.diffusion, _in_step(4, progress), should_stop)
     watch.lap("motion", len(motion.particles), "tracks")
 
     measured = {**detector.measured, "search_range_px": search_range_px(detections, settings.linking)}
     laps = tuple(watch.laps)
     return Analysis(movie, settings, measured, detections, tracks, motion, laps, detector=for_fits(detector))
+
+
+def _in_step(step: int, progress: Progress | None) -> Progress | None:
+    """Say in each message which of the steps it is of, some of which go over the movie several times."""
+    if progress is None:
+        return None
+    return lambda done, total, message: progress(done, total, f"step {step} of {_STEPS}, {message}")
 
 
 class _Stopwatch:

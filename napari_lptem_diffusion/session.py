@@ -19,6 +19,7 @@ from napari_lptem_diffusion.export.session_file import (
     SESSION_FILE,
     SESSION_SUFFIX,
     SavedSession,
+    SessionView,
     fingerprint,
     read_session,
     write_session,
@@ -35,8 +36,10 @@ class MovieNotFoundError(InputError):
     """The movie of a session is not where it was: say where it is, or open the session without it."""
 
 
-def save_session(analysis: Analysis, path: str | Path, overwrite: bool = False) -> Path:
-    """Write *analysis* into one file that `open_session` opens; whole or not at all.
+def save_session(
+    analysis: Analysis, path: str | Path, overwrite: bool = False, view: SessionView | None = None
+) -> Path:
+    """Write *analysis*, and what was looked at, into one file that `open_session` opens; whole or not at all.
 
     Every export holds such a file, ``session.lptem``.
 
@@ -48,7 +51,7 @@ def save_session(analysis: Analysis, path: str | Path, overwrite: bool = False) 
     path = Path(path)
     check_output_file(path, overwrite)
     with staged_file(path) as new:
-        write_session(analysis, new, home=path.parent)
+        write_session(analysis, new, home=path.parent, view=view)
     return path
 
 
@@ -99,6 +102,13 @@ def open_session(path: str | Path, movie: Movie | str | Path | None = None, with
     InputError
         If *path* is no session, or *movie* is not its movie.
     """
+    return open_session_as_seen(path, movie, without_movie)[0]
+
+
+def open_session_as_seen(
+    path: str | Path, movie: Movie | str | Path | None = None, without_movie: bool = False
+) -> tuple[Analysis, SessionView | None]:
+    """Return what `open_session` does, and what was looked at when it was saved, None where that was not kept."""
     path = Path(path)
     path = path / SESSION_FILE if path.is_dir() else path
     saved = read_session(path)
@@ -107,7 +117,9 @@ def open_session(path: str | Path, movie: Movie | str | Path | None = None, with
         calibration = Calibration(**saved.record["movie"]["calibration"])
         found = _the_movie(saved.record["movie"], movie, path, without_movie)
         shown = _calibrated(found, settings, calibration) if found else _empty_movie(saved.record["movie"], calibration)
-        return _analysis(saved, shown, settings, path)
+        view = saved.record.get("view")
+        seen = None if view is None else SessionView(int(view["frame"]), tuple(view["particles"]))
+        return _analysis(saved, shown, settings, path), seen
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is no session of this program, or it is damaged ({error}).") from error
 
@@ -164,7 +176,7 @@ def _drawn_over(record: dict[str, Any] | None, path: Path) -> Movie | None:
         found = None
     if found is None:
         missing = f"The movie {record['name']}, over which the tracks were drawn, is not found: they are shown alone."
-        warnings.warn(missing, InputWarning, stacklevel=4)
+        warnings.warn(missing, InputWarning, stacklevel=5)
     return found
 
 

@@ -196,7 +196,7 @@ def test_an_autosave_that_fails_leaves_the_one_before(corrected, tmp_path, monke
     file = autosave(corrected, tmp_path)
     before = files_in(tmp_path)
 
-    def full(analysis, path, home):
+    def full(analysis, path, home, view):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 

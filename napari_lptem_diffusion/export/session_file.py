@@ -47,7 +47,15 @@ class SavedSession:
     tables: dict[str, pd.DataFrame]
 
 
-def write_session(analysis: Analysis, path: Path, home: Path) -> None:
+@dataclass(frozen=True)
+class SessionView:
+    """What was looked at: the frame in view and the selected particles, the main one last."""
+
+    frame: int
+    particles: tuple[int, ...]
+
+
+def write_session(analysis: Analysis, path: Path, home: Path, view: SessionView | None = None) -> None:
     """Write *analysis* without the pixels of its movie.
 
     Parameters
@@ -57,6 +65,7 @@ def write_session(analysis: Analysis, path: Path, home: Path) -> None:
         Written in place; callers write beside and rename.
     home : Path
         The folder in which the file will be: the movie's path is kept relative to it where there is such a path.
+    view : SessionView, optional
     """
     tables = dict(tables_of(analysis))
     record = {
@@ -66,6 +75,7 @@ def write_session(analysis: Analysis, path: Path, home: Path) -> None:
         "movie": _movie_record(analysis.movie, home),
         "px_stands_for_nm": analysis.px_stands_for_nm,
         "drawn_over": None if analysis.drawn_over is None else _movie_record(analysis.drawn_over, home),
+        "view": None if view is None else asdict(view),
         "settings": analysis.settings.model_dump(),
         "measured": dict(analysis.measured),
         "corrections": corrections_record(analysis.corrections),

@@ -122,7 +122,8 @@ class ExportPanel(QWidget):
 
     def export_figures(self, parent_folder: Path, particles: tuple[int, ...] | None) -> None:
         """Want figures of all rods and of *particles*, None: the longest tracks, in a folder inside *parent_folder*."""
-        place = self._free_folder(parent_folder / f"{self.analysis.movie.name}_figures")
+        which = "longest" if particles is None else "selected"
+        place = self._free_folder(parent_folder / f"{self.analysis.movie.name}_figures_{which}")
         if place is not None:
             folder, replace = place
             work = partial(save_figures, self.analysis, folder, particles, overwrite=replace)
@@ -134,6 +135,7 @@ class ExportPanel(QWidget):
         try:
             replace = folder.exists() and any(folder.iterdir())
             if replace and not ask(self, f"Replace the earlier export in {folder}? Other files there stay.", "Replace"):
+                self.told.emit(f"Nothing was written: {folder.name} is there already.")
                 return None
             check_output_folder(folder, overwrite=replace)
         except (InputError, OSError) as error:

@@ -51,7 +51,8 @@ class Preview(QObject):
     """Finds the rods of one frame in another thread; only the latest wish counts.
 
     The detector is calibrated once per movie and settings, and kept when the threshold changes, so that one sees at
-    once what a threshold finds. A run calibrates with its own threshold, which may shift the learnt size a little.
+    once what a threshold finds. A run with the settings of the calibration takes it over; with another threshold it
+    calibrates anew, which may shift the learnt size a little.
     """
 
     found = Signal(object)
@@ -80,6 +81,13 @@ class Preview(QObject):
         if self._worker is not None and not self._wish.wants_calibration_of(self._running):
             self._worker.quit()
         self._timer.start()
+
+    def calibrated(self, movie: Movie, settings: DetectionSettings) -> Detector | None:
+        """Return what `calibrate` made of *movie* with just these *settings*, if that is the latest known."""
+        if self._calibrated is None:
+            return None
+        wish, detector = self._calibrated
+        return detector if wish.movie is movie and wish.settings == settings else None
 
     def stop(self) -> None:
         """Forget the wish and stop the work."""

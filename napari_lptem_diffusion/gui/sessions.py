@@ -12,13 +12,14 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QSizePolicy, QWidget
 
-from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX
+from napari_lptem_diffusion.export.session_file import SESSION_FILE, SESSION_SUFFIX, SessionView
 from napari_lptem_diffusion.gui.autosave import Autosave, Orphan, newest_orphan
 from napari_lptem_diffusion.gui.messages import TITLE, ask, counted, written
 from napari_lptem_diffusion.gui.result import Result
 from napari_lptem_diffusion.gui.saving import ask_where_to_save
+from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.movie import MOVIE_SUFFIXES
-from napari_lptem_diffusion.session import MovieNotFoundError, open_session, save_session
+from napari_lptem_diffusion.session import MovieNotFoundError, open_session_as_seen, save_session
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -55,9 +56,9 @@ class Sessions(QObject):
     not_kept = Signal(object)
     """Emitted with the `InputError` when what is not saved cannot be kept on disk."""
 
-    def __init__(self, result: Result, home: Path, parent: QWidget) -> None:
+    def __init__(self, result: Result, selection: Selection, home: Path, parent: QWidget) -> None:
         super().__init__(parent)
-        self._result = result
+        self._result, self._selection = result, selection
         self._window = parent
         self._missing: tuple[str, Path, OnOpened] | None = None
         self._home = home
@@ -120,9 +121,10 @@ class Sessions(QObject):
     def save_to(self, path: Path) -> None:
         """Save into *path*, in place of what is there."""
         document, analysis = self._document, self._the_analysis
+        view = SessionView(self._selection.frame, self._selection.particles)
 
         def save(progress: Progress, should_stop: ShouldStop) -> Path:
-            return save_session(analysis, path, overwrite=True)
+            return save_session(analysis, path, overwrite=True, view=view)
 
         def on_saved(path: Path) -> str:
             document.path = path
@@ -155,21 +157,30 @@ class Sessions(QObject):
         self.recovery.leave()
 
     def _open(self, path: Path, on_opened: OnOpened, **how: Any) -> None:
-        def work(progress: Progress, should_stop: ShouldStop) -> Analysis | str:
+        def work(progress: Progress, should_stop: ShouldStop) -> tuple[Analysis, SessionView | None] | str:
             try:
-                return open_session(path, **how)
+                return open_session_as_seen(path, **how)
             except MovieNotFoundError as missing:
                 return str(missing)  # an exception that is returned is an error to napari
 
-        def on_done(found: Analysis | str) -> str:
-            if isinstance(found, str):
-                self._missing = found, path, on_opened
-                return found
+        def on_done(opened: tuple[Analysis, SessionView | None] | str) -> str:
+            if isinstance(opened, str):
+                self._missing = opened, path, on_opened
+                return opened
+            found, view = opened
             on_opened(found)
+            if view is not None:
+                self._look_as(view, found)
             corrected = f", {counted(len(found.corrections), 'correction')}" if found.corrections else ""
             return f"Session of {found.movie.name}: {counted(len(found.motion.particles), 'rod')}{corrected}."
 
         self.work_wanted.emit(work, f"Opening {path.name}", on_done)
+
+    def _look_as(self, view: SessionView, analysis: Analysis) -> None:
+        """Show the frame and select the particles of *view*, as far as *analysis* has them."""
+        there = set(analysis.motion.particles["particle"])
+        self._selection.select_many(particle for particle in view.particles if particle in there)
+        self._selection.show_frame(min(view.frame, len(analysis.movie) - 1))
 
     def ask_for_missing_movie(self) -> None:
         """Ask for the movie of the session that was to be opened, if it is missing, once the work has ended."""

@@ -76,7 +76,7 @@ class LptemDiffusionWidget(QWidget):
         )
         self.results = Results(self.selection, self.result)
         self.results_dock = ResultsDock(viewer, self.results)
-        self.sessions = Sessions(self.result, autosave.autosave_home(), self)
+        self.sessions = Sessions(self.result, self.selection, autosave.autosave_home(), self)
         self.look_panel = LookPanel()
         self.correct_panel = CorrectPanel(self.selection, self.canvas, self.result)
         self.export_panel = ExportPanel(self.result, self.selection, self.sessions)
@@ -122,7 +122,8 @@ class LptemDiffusionWidget(QWidget):
         movie, image = self.movie_panel.movie, self.movie_panel.image
         if movie is None or image is None or not self.sessions.may_replace_result(image):
             return
-        work = partial(analyze, movie, self.settings)
+        detector = self.live_preview.preview.calibrated(movie, self.settings.detection)
+        work = partial(analyze, movie, self.settings, detector=detector)
         self.start(work, f"Analysing {movie.name}", partial(self._show_new, image))
         self.live_preview.stop()
 

@@ -1,7 +1,10 @@
 """The preview of what settings find in the frame in view."""
 
+import pandas as pd
 import pytest
 
+from napari_lptem_diffusion.analysis import analyze
+from napari_lptem_diffusion.movie import open_movie
 from tests.analysis_factory import make_analysis
 from tests.gui.driving import RUN_TIMEOUT_MS, layer_names, open_movie_in
 
@@ -47,6 +50,22 @@ def test_the_preview_gives_way_to_run_and_result_and_comes_back(widget, tiff, qt
     qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
     widget.steps.find_form.rows["threshold_sigma"].value_widget.value = 5
     assert not is_previewed(widget)
+
+
+def test_a_run_takes_over_what_the_preview_measured(widget, tiff, qtbot, monkeypatch):
+    widget.steps.preview_box.setChecked(True)
+    open_movie_in(widget, tiff, qtbot)
+    qtbot.waitUntil(lambda: is_previewed(widget), timeout=RUN_TIMEOUT_MS)
+    monkeypatch.setattr("napari_lptem_diffusion.analysis.calibrate", None)
+    with qtbot.waitSignal(widget.run_panel.finished, timeout=RUN_TIMEOUT_MS):
+        widget.run_panel.run_button.click()
+    monkeypatch.undo()
+    of_window, anew = widget.result.analysis, analyze(open_movie(tiff), widget.settings)
+    assert of_window.measured == anew.measured
+    pd.testing.assert_frame_equal(of_window.tracks, anew.tracks, check_exact=True)
+    pd.testing.assert_frame_equal(of_window.motion.frames, anew.motion.frames, check_exact=True)
+    other = widget.settings.detection.model_copy(update={"threshold_sigma": 6.0})
+    assert widget.live_preview.preview.calibrated(widget.movie_panel.movie, other) is None
 
 
 def test_a_preview_that_is_stopped_while_it_measures_says_so_no_more(widget, tiff, qtbot):

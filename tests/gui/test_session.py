@@ -14,6 +14,7 @@ from napari_lptem_diffusion.gui import autosave as autosave_module
 from napari_lptem_diffusion.gui.autosave import Autosave, newest_orphan
 from napari_lptem_diffusion.gui.opening import _is_of
 from napari_lptem_diffusion.gui.result import Result
+from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.movie import open_movie
 from napari_lptem_diffusion.particles.correcting.correction import Anchor, DeleteTrack
@@ -52,7 +53,7 @@ def window(qtbot):
 @pytest.fixture
 def sessions(window, autosave_home):
     """Sessions whose work is done at once, in the test's own thread."""
-    sessions = Sessions(Result(window), autosave_home, window)
+    sessions = Sessions(Result(window), Selection(), autosave_home, window)
     sessions.work_wanted.connect(lambda work, _, on_done: on_done(work(lambda *_: None, lambda: False)))
     yield sessions
     sessions.leave()
@@ -81,7 +82,7 @@ def test_after_a_crash_the_result_is_offered_and_comes_back_whole(window, sessio
     assert newest_orphan(autosave_home) is None, "a living window keeps its own"
     crash(sessions.autosave)
 
-    again = Sessions(Result(window), autosave_home, window)
+    again = Sessions(Result(window), Selection(), autosave_home, window)
     again.work_wanted.connect(lambda work, _, on_done: on_done(work(lambda *_: None, lambda: False)))
     opened = []
     again.opened.connect(opened.append)
@@ -206,7 +207,7 @@ def test_discarding_deletes_what_was_left_once_it_is_confirmed(window, analysis,
     autosave.keep(analysis)
     keep_now(autosave, qtbot)
     crash(autosave)
-    sessions = Sessions(Result(window), autosave_home, window)
+    sessions = Sessions(Result(window), Selection(), autosave_home, window)
     qtbot.waitUntil(lambda: not sessions.recovery.isHidden())
     assert "rods" in sessions.recovery._text.text()
     asked = answer_with(monkeypatch, False)

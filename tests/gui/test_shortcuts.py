@@ -6,6 +6,7 @@ from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from napari_lptem_diffusion.gui.result import Result
+from napari_lptem_diffusion.gui.selection import Selection
 from napari_lptem_diffusion.gui.sessions import Sessions
 from napari_lptem_diffusion.gui.shortcuts import ShortcutKeeper, ShortcutsDialog
 from tests.analysis_factory import make_analysis
@@ -23,7 +24,7 @@ def window(qtbot):
 
 @pytest.fixture
 def sessions(window, autosave_home):
-    sessions = Sessions(Result(window), autosave_home, window)
+    sessions = Sessions(Result(window), Selection(), autosave_home, window)
     yield sessions
     sessions.leave()
 

@@ -62,6 +62,8 @@ def test_corrected_undone_saved_and_opened_again(shown, viewer, tmp_path, qtbot)
     assert 2 in set(shown.result.analysis.tracks["particle"])
     trigger("redo")
     assert shown.sessions.has_unsaved_corrections(shown.movie_panel.image)
+    shown.selection.select_many((1, 3))
+    shown.selection.show_frame(25)
     with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         shown.sessions.save_to(tmp_path / "mine.lptem")
     assert not shown.sessions.has_unsaved_corrections(shown.movie_panel.image)
@@ -74,6 +76,7 @@ def test_corrected_undone_saved_and_opened_again(shown, viewer, tmp_path, qtbot)
     drop(shown, tmp_path / "mine.lptem")
     qtbot.waitUntil(lambda: shown.result.analysis is not None, timeout=RUN_TIMEOUT_MS)
     assert shown.result.analysis.motion.frames.equals(corrected.motion.frames)
+    assert (shown.selection.frame, shown.selection.particles) == (25, (1, 3))
     assert [each.do for each in shown.result.analysis.corrections] == ["delete track"]
     qtbot.waitUntil(lambda: not shown.run_panel.is_running)
     trigger("undo")
@@ -175,6 +178,7 @@ def test_an_export_in_the_way_is_replaced_only_if_the_user_says_so(shown, tmp_pa
     monkeypatch.setattr("napari_lptem_diffusion.gui.export_panel.ask", lambda *_: next(answers))
     shown.export_panel.export_tables(tmp_path)
     assert not shown.run_panel.is_running
+    assert shown.run_panel.text == "Nothing was written: rods.tif_diffusion is there already."
     assert (folder / "summary.csv").read_text() == "mine"
     with qtbot.waitSignal(shown.run_panel.finished, timeout=RUN_TIMEOUT_MS):
         shown.export_panel.export_tables(tmp_path)
