@@ -365,4 +365,5 @@ class CorrectPanel(QWidget):
         if is_new and particle is not None and isinstance(after.present.corrections[-1], MarkStuck):
             said, moves = of_drift(after.present, particle)
             return Warned(said, self._actions["undo"]) if moves else said
-        return f"{counted(done, 'correction')}; {counted(len(after.present.motion.particles), 'rod')}."
+        corrections = counted(done, "correction") if done else "No corrections"
+        return f"{corrections}; {counted(len(after.present.motion.particles), 'rod')}."

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -119,6 +120,7 @@ class FieldRow(QWidget):
         super().__init__()
         self.spec = spec
         self.value_widget: ComboBox | FloatSpinBox = _value_widget(spec)
+        self._least_decimals = 0 if spec.choices else self.value_widget.native.decimals()
         self.value_widget.changed.connect(self._on_value)
         self.automatic = CheckBox(text="auto", tooltip=f"Take the {spec.title.lower()} from the movie.")
         self.automatic.changed.connect(self._on_automatic)
@@ -176,7 +178,8 @@ class FieldRow(QWidget):
         if not self.spec.choices:
             box = self.value_widget.native
             needed = len(f"{value:.{_MOST_DECIMALS}f}".rstrip("0").partition(".")[2])
-            box.setDecimals(max(box.decimals(), needed))
+            with self.value_widget.changed.blocked():  # what is shown until now is rounded
+                box.setDecimals(max(self._least_decimals, needed))
 
     def _on_value(self, value: Any) -> None:
         self._set_automatic(value is None)
@@ -197,9 +200,10 @@ class FieldRow(QWidget):
         with self.automatic.changed.blocked():
             self.automatic.value = automatic
         box = self.value_widget.native
-        font = box.font()
-        font.setItalic(automatic)
-        box.setFont(font)
+        for part in (box, *box.findChildren(QLineEdit)):  # a style sheet keeps the line from following the box
+            font = part.font()
+            font.setItalic(automatic)
+            part.setFont(font)
         if not automatic and self.spec.optional and not self.spec.choices:
             box.setSpecialValueText("")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -16,6 +17,8 @@ from napari_lptem_diffusion.gui.section import Section
 from napari_lptem_diffusion.settings import Settings
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_lptem_diffusion.analysis import Analysis
     from napari_lptem_diffusion.movie import Movie
 
@@ -26,6 +29,8 @@ class Steps(QWidget):
     def __init__(self, movie_panel: MoviePanel, settings: Settings) -> None:
         super().__init__()
         self._movie_panel = movie_panel
+        self._image: Image | None = None
+        self._typed_errors: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
         self.find_form = SettingsForm(settings.detection)
         self.follow_form = SettingsForm(settings.linking)
         self.motion_form = SettingsForm(settings.diffusion)
@@ -56,6 +61,7 @@ class Steps(QWidget):
         layout.setSpacing(5)
         for section in self.sections:
             layout.addWidget(section)
+        movie_panel.movie_changed.connect(self._on_movie)
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -78,6 +84,15 @@ class Steps(QWidget):
         self.find_form.set_settings(settings.detection)
         self.follow_form.set_settings(settings.linking)
         self.motion_form.set_settings(settings.diffusion)
+
+    def _on_movie(self) -> None:
+        """Leave a localization error that was typed with the movie, or the tracks, that it is a property of."""
+        image, before, motion = self._movie_panel.image, self._image, self.motion_form.settings
+        if before is not None and image is not before:
+            self._typed_errors[before] = motion.localization_error_px
+            error = None if image is None else self._typed_errors.get(image)
+            self.motion_form.set_settings(motion.model_copy(update={"localization_error_px": error}))
+        self._image = image
 
     def show_measured(self, measured: Mapping[str, float]) -> None:
         """Show in the fields that are left to the movie what it says."""

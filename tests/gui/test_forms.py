@@ -34,6 +34,19 @@ def is_longer_than_wide(values):
     return length is None or width is None or length >= width
 
 
+def test_decimals_that_one_value_needs_are_not_kept_for_the_next(qtbot):
+    form = SettingsForm(Settings().movie)
+    qtbot.addWidget(form)
+    row = form.rows["pixel_size_nm"]
+    for value, text in ((2.0, "2.000 nm"), (2.000012, "2.000012 nm"), (2.0, "2.000 nm")):
+        form.set_settings(form.settings.model_copy(update={"pixel_size_nm": value}))
+        assert row.value_widget.native.text() == text
+    for value in (2.000012, 3.0):
+        form.set_settings(Settings().movie)
+        row.show_measured(value)
+        assert form.settings.pixel_size_nm is None, "what is measured is not typed"
+
+
 @pytest.mark.parametrize(("stage", "spec"), FIELDS, ids=IDS)
 def test_every_field_has_title_help_and_bounds(stage, spec):
     assert spec.title

@@ -39,6 +39,7 @@ def test_a_stuck_rod_is_not_said_to_be_at_rest() -> None:
     whole["mixing_ratio"], whole["immobile"] = np.nan, True
     nothing = make_analysis().motion.frames[:0]
     assert "does not move" in rod_parts(0, whole, nothing)[0][2]
+    assert rod_parts(0, whole, nothing)[0][1] == "immobile", "which gives way last"
     said = rod_parts(0, whole, nothing, is_stuck=True)[0][2]
     assert "does not move" not in said
     assert "was taken off all rods" in said

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from qtpy.QtGui import QColor, QFont
+from qtpy.QtGui import QColor, QFont, QImage, QPainter
 
+from napari_lptem_diffusion.export.palette import MIXING_RATIO
 from napari_lptem_diffusion.gui.draft import Draft
 from napari_lptem_diffusion.gui.look import Look
 from napari_lptem_diffusion.gui.painting.labels import place_plates
 from napari_lptem_diffusion.gui.painting.overlay import View, painted
 from napari_lptem_diffusion.gui.painting.picture import Picture
-from napari_lptem_diffusion.gui.painting.plates import Theme
+from napari_lptem_diffusion.gui.painting.plates import Theme, paint_legend, paint_time
 from napari_lptem_diffusion.gui.scene import Scene
 from tests.analysis_factory import SHAPE_YX, SWITCH_FRAME, SWITCHING_PARTICLE, make_analysis
 
@@ -163,6 +164,17 @@ def test_draft_time_hint_and_legend_are_seen(picture):
     assert pixels(picture, time="t = 1 s")[:40, :80].any()
     assert pixels(picture, hint="Esc: give up")[-40:, :80].any()
     assert pixels(picture, look=dataclasses.replace(NOTHING, legend=True))[:80, -80:].any()
+
+
+@pytest.mark.parametrize("width", [900, 200])
+def test_the_legend_does_not_cover_the_time(qapp, width):
+    image, theme = QImage(width, 300, QImage.Format.Format_ARGB32), Theme(QColor("white"), QColor("black"), QFont())
+    painter = QPainter(image)
+    time = paint_time(painter, "t = 12.3450 s · frame 1234", theme)
+    legend = paint_legend(painter, MIXING_RATIO, theme, width, True, [time])
+    painter.end()
+    assert not legend.intersects(time)
+    assert (legend.top() == time.top()) == (width == 900)
 
 
 def test_screens_of_high_resolution_get_more_pixels(picture):

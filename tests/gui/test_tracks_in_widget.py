@@ -65,6 +65,19 @@ def test_what_was_entered_with_tracks_stays_with_them(widget, judge):
     assert recipe(widget) == script
 
 
+def test_a_localization_error_that_was_typed_stays_with_its_movie(widget, judge):
+    judge("px", pixel_size_nm=2.5)
+    row, of_tracks = widget.steps.motion_form.rows["localization_error_px"], widget.movie_panel.image
+    row.value_widget.value = 2.0
+    assert widget.settings.diffusion.localization_error_px == 2.0
+    there_and_back(widget)
+    assert widget.settings.diffusion.localization_error_px == 2.0
+    other = next(image for image in widget.movie_panel.movies if image is not of_tracks)
+    widget.movie_panel.choose(other)
+    assert widget.settings.diffusion.localization_error_px is None
+    assert row.automatic.value
+
+
 def test_tracks_that_came_in_nm_keep_the_pixel_size_that_divided_them(widget, judge):
     result = judge("nm", pixel_size_nm=2.5, frame_interval_s=0.05)
     row = widget.movie_panel.form.rows["pixel_size_nm"]

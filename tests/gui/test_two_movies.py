@@ -31,6 +31,18 @@ def test_time_and_scale_bar_are_those_of_the_movie_in_view(widget, viewer):
     assert bar.visible
 
 
+def test_only_what_is_from_the_movie_is_in_italics(widget, viewer):
+    widget.show_movie(Movie.from_array(np.zeros((3, 20, 20), np.uint8), "first"))
+    viewer.window._qt_window.show()
+    row = widget.movie_panel.form.rows["pixel_size_nm"]
+    line = row.value_widget.native.lineEdit()
+    assert line.font().italic()
+    row.value_widget.value = 2.5
+    assert not line.font().italic()
+    row.automatic.value = True
+    assert line.font().italic()
+
+
 def test_a_preview_of_another_movie_is_not_shown(widget, viewer):
     movies = [Movie.from_array(np.zeros((3, 20, 20), np.uint8), name) for name in ("first", "second")]
     for movie in movies:

@@ -90,7 +90,8 @@ class Picture:
         if self.scene is not None:
             scale = SCALES.get(self.look.quantity)
             if self.look.legend and scale is not None:
-                plates.append(paint_legend(painter, scale, self.theme, view.width, view.height > _LOW_CANVAS_PX))
+                is_high = view.height > _LOW_CANVAS_PX
+                plates.append(paint_legend(painter, scale, self.theme, view.width, is_high, plates))
             self._paint_rods(painter, view, self.scene, plates)
         if self.previewed is not None:
             paint_outlines(painter, self._previewed(view, self.previewed))

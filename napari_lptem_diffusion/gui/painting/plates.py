@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtpy.QtCore import QPointF, QRectF, Qt
@@ -47,9 +48,12 @@ def paint_hint(painter: QPainter, text: str, theme: Theme, height: float) -> Non
     _text_plate(painter, text, theme, QPointF(_MARGIN_PX, height - _MARGIN_PX - line - _PAD_PX))
 
 
-def paint_legend(painter: QPainter, scale: ColourScale, theme: Theme, width: float, explains: bool) -> QRectF:
+def paint_legend(
+    painter: QPainter, scale: ColourScale, theme: Theme, width: float, explains: bool, beside: Sequence[QRectF] = ()
+) -> QRectF:
     """Paint the colour bar of *scale* in the top right corner of the canvas, *width* px wide; return the plate.
 
+    It is below the plates that it would cover there, which it is to be *beside*.
     The bar fades downwards to the grey of what is not known, as colours do where the interval is wide; a line below
     says so if it *explains*.
     """
@@ -61,6 +65,9 @@ def paint_legend(painter: QPainter, scale: ColourScale, theme: Theme, width: flo
         0, _MARGIN_PX, max(_BAR_PX[0], *needed) + 2 * _PAD_PX, (2 + explains) * line + 2 * _BAR_PX[1] + 2 * _PAD_PX + 2
     )
     plate.moveRight(width - _MARGIN_PX)
+    for other in beside:
+        if plate.intersects(other):
+            plate.moveTop(other.bottom() + _MARGIN_PX)
     _plate(painter, plate, theme)
     inner = plate.adjusted(_PAD_PX, _PAD_PX, -_PAD_PX, -_PAD_PX)
     bold = QFont(theme.font)
