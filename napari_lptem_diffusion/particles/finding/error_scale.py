@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial import cKDTree
 
+from napari_lptem_diffusion.particles.finding.frame_pool import side_by_side
 from napari_lptem_diffusion.particles.finding.noise import NoiseCorrelation
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, SIZE, Prior, RodPriors, X, Y
@@ -90,11 +91,9 @@ def measure_error_scales(
     """
     rng = np.random.default_rng(0)
     looks: tuple[list[Matrix], list[Matrix]] = ([np.empty((4, 0))], [np.empty((4, 0))])
-    for _ in range(_IMAGES):
-        pause()
-        truth, side = _scattered(prior, noise, threshold, rng)
-        image = rods_image((side, side), truth, prior.shape.reach) + _noise((side, side), noise, rng)
-        fit = find(image)
+    scenes = [_simulated(prior, noise, threshold, rng) for _ in range(_IMAGES)]
+    fits = side_by_side(find, (image for image, _ in scenes), pause)
+    for (image, truth), fit in zip(scenes, fits, strict=True):
         if fit is None:
             continue
         distance, nearest = cKDTree(truth[:, [X, Y]]).query(fit.parameters[:, [X, Y]])
@@ -142,6 +141,15 @@ def stated_errors(fit: Fit) -> tuple[Matrix, Matrix, Matrix]:
     variances = (*(np.einsum("ni,nij,nj->n", v, plane, v) for v in (axis, side)), fit.covariance[:, ANGLE, ANGLE])
     along, across, angle = (np.sqrt(np.maximum(variance, 0)) for variance in variances)  # rounding can make it negative
     return along, across, angle
+
+
+def _simulated(
+    prior: Prior, noise: NoiseCorrelation, threshold: float, rng: np.random.Generator
+) -> tuple[Array, Matrix]:
+    """An image of rods in noise, and their parameters, (rods, 8)."""
+    truth, side = _scattered(prior, noise, threshold, rng)
+    image: Array = rods_image((side, side), truth, prior.shape.reach) + _noise((side, side), noise, rng)
+    return image, truth
 
 
 def _scattered(prior: Prior, noise: NoiseCorrelation, threshold: float, rng: np.random.Generator) -> tuple[Matrix, int]:
