@@ -107,15 +107,16 @@ def test_one_movie_and_its_result_are_seen_at_a_time(shown, viewer, frames):
     height, width = first.data.shape[1:]
     assert np.allclose(viewer.scene.camera.center[-2:], [height - 1, width - 1])  # 2 nm per px
     shown.show_analysis(second, make_analysis(seed=1))
-    assert seen(viewer) == {"rods.tif"}
-    assert shown.export_section.state == "second"
+    assert seen(viewer) == {"rods.tif"} | OVERLAYS
+    assert shown.export_section.state == "rods.tif", "the result of the movie in view stays"
     viewer.layers.selection.active = second
     assert seen(viewer) == {"second"} | OVERLAYS
     masks.trigger()
     assert seen(viewer) == {"second", "tracks"}
+    assert shown.export_section.state == "second"
     viewer.layers.selection.active = first
     masks.trigger()
-    assert seen(viewer) == {"rods.tif"}
+    assert seen(viewer) == {"rods.tif"} | OVERLAYS
     viewer.layers.selection.active = second
     assert seen(viewer) == {"second"} | OVERLAYS
 
