@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_lptem_diffusion.particles import calibrate, render_movie
+from napari_lptem_diffusion.particles import calibrate, follow, render_movie
 from napari_lptem_diffusion.particles.finding.slow_paths import USUAL_SNR, best_paths
 from napari_lptem_diffusion.particles.following.faint_tracks import faint_tracks
+from napari_lptem_diffusion.particles.following.fits_along_paths import fitted_along
 from napari_lptem_diffusion.particles.known_truth.scoring import match_rods, matched_filter_snr
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import HARD
@@ -65,3 +66,32 @@ def test_rods_that_touch_come_apart_in_many_frames():
     matches = match_rods(tracks, poses)
     assert len(matches.true) > 0.85 * len(poses)
     assert len(matches.found) > 0.9 * len(tracks)
+
+
+def test_a_fit_goes_where_its_frame_says_and_is_held_to_its_path_where_the_frame_says_nothing():
+    movie, poses = rods_at([(70, 70), (180, 180)], [0, 60], 12.0, seed=6)
+    blank = [5, 11, 17]
+    movie[blank] = rods_at([(230, 30)], [0], 0.01, seed=7)[0][blank]  # the rods are not there
+    detector = calibrate(movie, GIVEN)
+    paths = faint_tracks(movie, detector)
+    shifted = paths.assign(x=paths["x"] + 4.0)
+    tracks = fitted_along(movie, detector, shifted)
+    seen = ~tracks["frame"].isin(blank)
+    assert match_rods(tracks[seen], poses[~poses["frame"].isin(blank)]).f1 == 1.0
+    off = tracks[["x", "y"]] - shifted[["x", "y"]]
+    assert off.loc[seen, "x"].median() == pytest.approx(-4.0, abs=0.8)
+    assert np.hypot(*off[~seen].to_numpy().T).max() < 12
+    assert (tracks.loc[~seen, "snr"] < tracks.loc[seen, "snr"].min()).all()
+
+
+def test_every_path_keeps_its_name_and_the_probability_of_its_places():
+    movie, poses = rods_at([(60, 60), (180, 60), (120, 190)], [0, 60, 120], 4.8, seed=8)
+    detector = calibrate(movie, GIVEN)
+    _, tracks = follow(movie, detector, detector.detect(movie))
+    assert tracks["particle"].nunique() == poses["particle"].nunique()
+    matches = match_rods(tracks, poses)
+    names = set(zip(matches.true["particle"], matches.found["particle"], strict=True))
+    assert len(names) == poses["particle"].nunique()
+    assert tracks["link_confidence"].between(0, 1).all()
+    assert tracks["link_confidence"].median() > 0.6
+    assert not tracks.duplicated(["particle", "frame"]).any()

@@ -221,6 +221,9 @@ class _Plan:
         best = [int(np.argmax(one.sum(axis=0))) for one in belief]
         row, column = np.divmod(best, 2 * self.half + 1)
         angle = [int(np.argmax(one[:, y, x])) for one, y, x in zip(belief, row, column, strict=True)]
+        near = [
+            one[:, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] for one, y, x in zip(belief, row, column, strict=True)
+        ]
         place = windows.centres + np.stack([column, row], axis=1) - self.half
         table = pd.DataFrame(
             {
@@ -229,6 +232,7 @@ class _Plan:
                 "x": (place[:, 0] + 0.5) * self.scale - 0.5,
                 "y": (place[:, 1] + 0.5) * self.scale - 0.5,
                 "angle_deg": np.degrees(self.detector.bank.angles[angle]),
+                "link_confidence": [part.sum() / one.sum() for part, one in zip(near, belief, strict=True)],
             }
         )
         return table[table["frame"].isin(wanted)]

@@ -31,7 +31,7 @@ _CHOSEN = 0.4
 _MIXED = 0.05
 """Of its own response, what keeps two rods in one place from growing against each other."""
 _PIXELS_TOGETHER = 12_000_000
-_PLACES = ["particle", "frame", "x", "y", "angle_deg", "snr"]
+_PLACES = ["particle", "frame", "x", "y", "angle_deg", "snr", "link_confidence"]
 
 
 def faint_tracks(
@@ -54,7 +54,7 @@ def faint_tracks(
     -------
     DataFrame
         As of `linking.link`, a row for every frame of a path; sizes are those of the population and nothing is fitted:
-        errors are NaN.
+        errors are NaN. ``link_confidence`` is the probability, given all frames, that the rod is about there.
 
     Raises
     ------
@@ -149,6 +149,7 @@ def _new_places(block: Sequence[_Seen], first: int, number: int, detector: Detec
             "y": (y + 0.5) * scale - 0.5,
             "angle_deg": np.degrees(detector.bank.angles[angle[t, y, x]]),
             "snr": max(float(response[t, y, x].mean()) - _CHOSEN, _LEAST_SNR),
+            "link_confidence": 1.0,
         }
         yield pd.DataFrame(columns)
 
@@ -201,10 +202,10 @@ def _pixels(detector: Detector, rods: pd.DataFrame) -> tuple[Pixels, Pixels, Pix
 def _as_tracks(places: pd.DataFrame, detector: Detector) -> pd.DataFrame:
     """*places* with the columns of tracks; contrasts are those of the signal to noise of each."""
     shape = detector.prior.shape.scaled(detector.field.bin_px)
-    table = places.reindex(columns=["particle", *COLUMNS]).assign(
+    table = places.reindex(columns=["particle", *COLUMNS, "link_confidence"]).assign(
         length=shape.length, width=shape.width, blur=shape.blur, visible=1.0, contrast=1.0
     )
     per_snr = detector.bank.texture / (detector.bank.unit_response * detector.coarsening)
     contrast = places["snr"] * per_snr / detector.parameters(table)[:, AMPLITUDE]
-    table = table.assign(contrast=contrast, link_confidence=1.0, merge_suspected=False)
+    table = table.assign(contrast=contrast, merge_suspected=False)
     return table.sort_values(["particle", "frame"], ignore_index=True)

@@ -11,7 +11,8 @@ from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.following.faint_tracks import faint_tracks
-from napari_lptem_diffusion.particles.following.linking import link
+from napari_lptem_diffusion.particles.following.fits_along_paths import fitted_along
+from napari_lptem_diffusion.particles.following.linking import link, merge_suspected
 from napari_lptem_diffusion.particles.following.rigid_shape import with_rigid_shapes
 from napari_lptem_diffusion.particles.following.second_look import look_again
 from napari_lptem_diffusion.progress import Progress, ShouldStop
@@ -34,8 +35,8 @@ def follow(
     """Follow the rods of a movie: `link`, `look_again`, `link`, and one size for each rod.
 
     Where the rods hardly stand out (median signal to noise below 6.5) several frames together tell where they
-    are, and the detections do not count (`faint_tracks.faint_tracks`). As long as a look finds 5 % more, another one
-    follows, at most three.
+    are (`faint_tracks.faint_tracks`); detections and links do not count, and every rod keeps the name of its path
+    (`fits_along_paths.fitted_along`). As long as a look finds 5 % more, another one follows, at most three.
 
     Parameters
     ----------
@@ -60,12 +61,30 @@ def follow(
     Stopped
         If *should_stop* answered True.
     """
-    settings, sure = settings or LinkingSettings(), detections
+    settings = settings or LinkingSettings()
     if len(detections) > 0 and bool(detections["snr"].median() < _FAINT_SNR):
-        tracks = faint_tracks(movie, detector, progress, should_stop)
+        first = faint_tracks(movie, detector, progress, should_stop)
+        tracks = _as_linked(fitted_along(movie, detector, first, progress, should_stop), settings.minimum_frames)
     else:
-        tracks = link(detections, settings, progress, should_stop)
-    loose = _others(detections, tracks)
+        first = link(detections, settings, progress, should_stop)
+        tracks = _seen_again(movie, detector, first, settings, progress, should_stop)
+    if tracks.empty:
+        return detections, tracks
+    loose = _others(detections, first)
+    tracks = with_rigid_shapes(tracks, detector)
+    found = pd.concat([tracks[list(COLUMNS)], loose[~_hidden_by(loose, tracks)]])
+    return found.sort_values("frame", kind="stable", ignore_index=True), tracks
+
+
+def _seen_again(
+    movie: Frames,
+    detector: Detector,
+    tracks: pd.DataFrame,
+    settings: LinkingSettings,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> pd.DataFrame:
+    """Look and link again as long as that finds many more rods."""
     for _ in range(_MOST_LOOKS if len(tracks) else 0):
         before = len(tracks)
         seen = look_again(movie, detector, tracks, settings.memory_frames, progress, should_stop)
@@ -73,11 +92,17 @@ def follow(
         tracks = link(seen, settings, progress, should_stop)
         if len(tracks) < (1 + _MANY_MORE) * before:
             break
-    if tracks.empty:
-        return sure, tracks
-    tracks = with_rigid_shapes(tracks, detector)
-    found = pd.concat([tracks[list(COLUMNS)], loose[~_hidden_by(loose, tracks)]])
-    return found.sort_values("frame", kind="stable", ignore_index=True), tracks
+    return tracks
+
+
+def _as_linked(paths: pd.DataFrame, minimum_frames: int) -> pd.DataFrame:
+    """*paths* that are long enough, numbered in order of first appearance as `link` does."""
+    frames = paths.groupby("particle")["frame"].agg(["min", "size"])
+    kept = frames[frames["size"] >= minimum_frames].sort_values("min", kind="stable").index
+    tracks = paths[paths["particle"].isin(kept)]
+    tracks = tracks.assign(particle=kept.get_indexer(pd.Index(tracks["particle"])))
+    tracks = tracks.sort_values(["particle", "frame"], ignore_index=True)
+    return tracks.assign(merge_suspected=merge_suspected(tracks))
 
 
 def _others(detections: pd.DataFrame, tracks: pd.DataFrame) -> pd.DataFrame:

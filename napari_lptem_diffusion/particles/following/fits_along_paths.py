@@ -1,0 +1,116 @@
+"""Faint rods fitted frame by frame where their paths say that they are; each keeps the name of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lptem_diffusion.particles.finding.detections import COLUMNS
+from napari_lptem_diffusion.particles.finding.detector import Detector
+from napari_lptem_diffusion.particles.finding.field import Frames
+from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, LENGTH, RodPriors, X, Y
+from napari_lptem_diffusion.particles.following.rigid_shape import SIZES, rigid_shapes
+from napari_lptem_diffusion.progress import Progress, ShouldStop
+
+Matrix = NDArray[np.float64]
+_CONTRAST_SPREAD = 0.2
+"""Standard deviation of the logarithm of a rod's contrast from frame to frame; its path knows the mean better."""
+_AWAY_LENGTHS = 0.25
+"""How far from its path a frame may put a rod: three times the error of a position at a signal to noise of 4.5."""
+_HELD_LENGTHS = 0.125
+"""Standard deviation with which a rod is held to its path where the frame put it farther away."""
+
+
+def fitted_along(
+    movie: Frames,
+    detector: Detector,
+    paths: pd.DataFrame,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Fit the rods of every frame, those that touch together, from where their *paths* have them.
+
+    What the path knows beside the place is the size, and the contrast to a fifth. A position comes from the pixels of
+    its own frame, and is drawn to no other frame, as long as it stays within a quarter of a length of the path. Where
+    it would leave, the noise of that frame is higher than the rod; there the rod is held to its path by a normal prior
+    with a standard deviation of an eighth of a length, which its stated error knows of.
+
+    Parameters
+    ----------
+    movie : sequence of (y, x) frames
+    detector : Detector
+    paths : DataFrame
+        From `faint_tracks.faint_tracks`.
+    progress, should_stop : callable, optional
+    workers : int, optional
+        Threads; as many as there are cores unless given. The result does not depend on it.
+
+    Returns
+    -------
+    DataFrame
+        *paths* with fitted poses, contrasts, signal to noise (of the frame's own pixels) and errors; sizes are NaN.
+
+    Raises
+    ------
+    Stopped
+        If *should_stop* answered True.
+    """
+    if paths.empty:
+        return paths
+    detector = detector.of_known_sizes()
+    shaped = paths.drop(columns=[*SIZES, *(f"{name}_error" for name in SIZES)])
+    shaped = shaped.join(rigid_shapes(paths, detector), on="particle")
+    start, free = detector.parameters(shaped), detector.size_priors(shaped)
+    free.centre[:, AMPLITUDE] = start[:, AMPLITUDE]
+    free.precision[:, AMPLITUDE] = (_CONTRAST_SPREAD * start[:, AMPLITUDE]) ** -2.0
+    rows_of = {int(str(frame)): np.asarray(rows) for frame, rows in paths.groupby("frame").indices.items()}
+
+    def work(images: Sequence[NDArray[np.generic]], first: int) -> list[tuple[NDArray[np.intp], pd.DataFrame]]:
+        normals = np.stack([detector.field.normalise(image) for image in images])
+        rows = {k: rows_of[first + k] for k in range(len(images)) if first + k in rows_of}
+        fits = detector.refit_all(
+            normals, {k: start[some] for k, some in rows.items()}, {k: free.take(some) for k, some in rows.items()}
+        )
+        length = np.exp(detector.prior.centre()[LENGTH])
+        held = {}
+        for k, some in rows.items():
+            away = np.hypot(*(fits[k].parameters - start[some])[:, [X, Y]].T) > _AWAY_LENGTHS * length
+            if away.any():
+                held[k] = _held(free.take(some), start[some], away, _HELD_LENGTHS * length)
+        fits |= detector.refit_all(normals, {k: start[rows[k]] for k in held}, held)
+        return [
+            (rows[k], detector.table(_own_signal(fit, free.take(rows[k])), first + k))
+            for k, fit in sorted(fits.items())
+        ]
+
+    found = list(
+        over_frames(work, movie, detector.frames_together, "fitting faint rods", progress, should_stop, workers)
+    )
+    table = pd.concat([one for _, one in found]).set_axis(np.concatenate([rows for rows, _ in found])).sort_index()
+    unknown = [*SIZES, *(f"{name}_error" for name in SIZES)]
+    result: pd.DataFrame = paths.assign(**{name: table[name] for name in COLUMNS}).assign(
+        **dict.fromkeys(unknown, np.nan)
+    )
+    return result
+
+
+def _held(free: RodPriors, start: Matrix, away: NDArray[np.bool_], spread: float) -> RodPriors:
+    """The priors *free*, with those rods that went *away* held to where they start."""
+    priors = RodPriors(free.centre.copy(), free.precision.copy())
+    for column in (X, Y):
+        priors.centre[away, column], priors.precision[away, column] = start[away, column], spread**-2.0
+    return priors
+
+
+def _own_signal(fit: Fit, priors: RodPriors) -> Fit:
+    """*fit* with the signal to noise that the pixels alone give, without what is known of the contrast."""
+    amplitude = np.maximum(fit.parameters[:, AMPLITUDE], 1e-9)
+    of_pixels = (fit.snr / amplitude) ** 2 - priors.precision[:, AMPLITUDE]
+    return replace(fit, snr=amplitude * np.sqrt(np.maximum(of_pixels, 1e-9)))
