@@ -20,6 +20,7 @@ from napari_lptem_diffusion.particles.known_truth.scoring import matched_filter_
 
 Floats = NDArray[np.float64]
 COLUMNS = ["particle", "frame", "x", "y", "angle_deg", "length", "width", "blur_px", "contrast"]
+_DARK = 0.3  # rods where less of the usual dose arrives are cut
 LENGTH_PX, WIDTH_PX = (28.0, 34.0), (14.0, 17.0)
 
 
@@ -81,6 +82,37 @@ class Motion:
     turn_at_jump_deg: float = 25.0
 
 
+DIFFICULT: dict[str, tuple[str, dict[str, Any]]] = {
+    "nothing difficult": ("medium", {}),
+    "nothing difficult (hard)": ("hard", {}),
+    "dark blobs to 80 px": ("medium", {"dirt_blobs": 10}),
+    "dark blobs to 200 px": ("medium", {"dirt_blobs": 8, "dirt_px": 200.0}),
+    "dark blobs to 200 px, soft": ("medium", {"dirt_blobs": 8, "dirt_px": 200.0, "dirt_blur_px": 10.0}),
+    "dark blobs to 200 px (hard)": ("hard", {"dirt_blobs": 8, "dirt_px": 200.0}),
+    "corners at half the light": ("medium", {"vignetting": 0.5}),
+    "corners at a tenth of the light": ("medium", {"vignetting": 0.9}),
+    "round aperture, black surround": ("medium", {"aperture": 0.9}),
+    "round aperture, grey surround": ("medium", {"aperture": 0.9, "grey_offset": 20.0}),
+    "round aperture (hard)": ("hard", {"aperture": 0.9, "grey_offset": 20.0}),
+    "film texture": ("medium", {"texture": 0.03}),
+    "film texture that drifts": ("medium", {"texture": 0.03, "drift_px": (0.7, 0.3)}),
+    "dark blobs that drift": ("medium", {"dirt_blobs": 8, "dirt_px": 200.0, "drift_px": (0.7, 0.3)}),
+    "hot pixels, row noise, flicker": ("medium", {"hot_share": 0.002, "row_noise": 8.0, "flicker": 0.1}),
+    "JPEG of quality 75": ("medium", {"jpeg_quality": 75}),
+    "12 bits": ("medium", {"bits": 12, "grey_per_electron": 40.0, "grey_offset": 100.0}),
+    "floating point": ("medium", {"bits": 32, "grey_per_electron": 0.01, "grey_offset": -0.1, "row_noise": 0.004}),
+    "counted electrons": (
+        "medium",
+        {"bits": 16, "grey_per_electron": 1.0, "grey_offset": 0.0, "detector_blur_px": 0.0, "row_noise": 0.0},
+    ),
+    "256 x 256 px": ("medium", {"size_px": 256, "rods": 4}),
+    "4096 x 4096 px": ("medium", {"size_px": 4096, "rods": 48, "frames": 10}),
+    "rods of 8 px": ("medium", {"size_px": 512, "length_px": (7.0, 9.0), "width_px": (3.5, 4.5)}),
+    "rods of 200 px": ("medium", {"rods": 6, "length_px": (190.0, 210.0), "width_px": (45.0, 55.0)}),
+    "spheres": ("medium", {"length_px": (19.0, 21.0), "width_px": (30.0, 30.0)}),
+}
+"""Level and options of `scene` of movies that are difficult in one way each."""
+
 FAR_AND_OFTEN = Motion(shortest_wait=2.0, jump_px=30.0)
 
 
@@ -97,7 +129,8 @@ class Scene:
         ``length``, ``width``, ``blur_px``, ``contrast``, and ``matched_snr``, the signal-to-noise ratio for a filter
         that knows the pose. With motion blur the pose is the mean over the exposure.
     cut : DataFrame
-        The same for rods whose centre is out of view but not all of the rod: to find them is neither right nor wrong.
+        The same for rods whose centre is out of view but not all of the rod, or in the dark: to find them is neither
+        right nor wrong.
     imaging : Imaging
     """
 
@@ -263,7 +296,7 @@ def _draw_rod(
     if level.snr is not None:
         wanted = np.interp(rng.uniform(), (0, 0.5, 1), level.snr)
         column, row = np.clip(np.rint(at).astype(int), 0, size_px - 1)
-        dose = imaging.illumination((size_px, size_px))[row, column]
+        dose = max(imaging.illumination((size_px, size_px))[row, column], _DARK * imaging.electrons_per_px)
         rod["contrast"] *= wanted / matched_filter_snr(rod, imaging, dose)
     return rod
 
@@ -277,12 +310,13 @@ def _rendered(poses: pd.DataFrame, frames: int, size_px: int, imaging: Imaging, 
     last = size_px - 1
     dose = imaging.illumination((size_px, size_px))
     here = np.clip(np.rint(truth[["y", "x"]].to_numpy()).astype(int), 0, last)
+    lit = dose[here[:, 0], here[:, 1]]
     at_one = {
         particle: matched_filter_snr(rows.iloc[0].to_dict(), imaging, 1.0)
         for particle, rows in truth.groupby("particle")
     }
-    truth["matched_snr"] = truth["particle"].map(at_one) * np.sqrt(dose[here[:, 0], here[:, 1]])
+    truth["matched_snr"] = truth["particle"].map(at_one) * np.sqrt(lit)
     beyond = np.maximum(np.maximum(-truth[["x", "y"]], truth[["x", "y"]] - last), 0).max(axis=1)
-    inside = beyond == 0
+    inside = (beyond == 0) & (lit > _DARK * imaging.electrons_per_px)
     cut = ~inside & (beyond < truth["length"] / 2)
     return Scene(movie, truth[inside].reset_index(drop=True), truth[cut].reset_index(drop=True), imaging)

@@ -119,3 +119,15 @@ def test_jpeg_changes_little_and_leaves_the_noise_as_it_was():
         for imaging in (Imaging(), Imaging(jpeg_quality=90))
     )
     assert 0 < np.abs(coded - plain).mean() < 5
+
+
+def test_nothing_arrives_outside_a_round_aperture():
+    light = replace(Imaging(), aperture=0.5).illumination((80, 80))
+    assert light[40, 40] == pytest.approx(Imaging().illumination((80, 80))[40, 40])
+    assert light[:8].max() < 0.01 * light.max()
+
+
+def test_dirt_is_as_dark_as_it_says():
+    movie, imaging = film(dirt_blobs=3, dirt_px=60.0, dirt_contrast=0.6)
+    share = movie[0] / (imaging.grey_per_electron * imaging.illumination((96, 96)))
+    assert share.min() < 0.45

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.special import ndtr
 
 _SUPERSAMPLING = 4
-_DIRT_CONTRAST = 0.3
-_DIRT_BLUR_PX = 2.0
+_APERTURE_EDGE_PX = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,16 @@ class Imaging:
         8, 12 or 16: frames are rounded and clipped to this range. 32: left as they are, in floating point.
     vignetting : float
         Share of the dose that the corners lose, beside the drop.
+    aperture : float or None
+        Diameter of a round aperture as a share of the shorter side of the frame; hardly an electron arrives beyond it.
     texture, texture_px : float
         Standard deviation of the film's transmission, as a share of it, and how far it is correlated; it never changes.
     dirt_blobs : int
         How many dark blobs lie on the film, anywhere.
     dirt_px : float
         Greatest diameter of a blob; the least is a quarter of it.
+    dirt_contrast, dirt_blur_px : float
+        Share of the electrons that a blob takes away, and the standard deviation of its edge.
     drift_px : tuple of float
         How far film and dirt move from frame to frame, (x, y). The rods are where their poses say.
     hot_share : float
@@ -68,10 +72,13 @@ class Imaging:
     row_noise: float = 2.0
     bits: int = 8
     vignetting: float = 0.0
+    aperture: float | None = None
     texture: float = 0.0
     texture_px: float = 6.0
     dirt_blobs: int = 0
     dirt_px: float = 80.0
+    dirt_contrast: float = 0.3
+    dirt_blur_px: float = 2.0
     drift_px: tuple[float, float] = (0.0, 0.0)
     hot_share: float = 0.0
     jpeg_quality: int | None = None
@@ -92,6 +99,10 @@ class Imaging:
             y, x = (np.linspace(-1, 1, n) for n in shape)
             profile *= 1 - self.vignetting * ((x[None, :] ** 2 + y[:, None] ** 2) / 2) ** 2
         profile *= self.electrons_per_px / profile.mean()
+        if self.aperture is not None:
+            y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
+            inside = self.aperture * min(shape) / 2 - np.hypot(x[None, :], y[:, None])
+            profile *= ndtr(inside / _APERTURE_EDGE_PX)
         return profile
 
 
@@ -267,8 +278,8 @@ class _Film:
                 "angle_deg": rng.uniform(0, 180),
                 "length": diameter,
                 "width": diameter * rng.uniform(0.6, 1),
-                "blur_px": _DIRT_BLUR_PX,
-                "contrast": _DIRT_CONTRAST,
+                "blur_px": imaging.dirt_blur_px,
+                "contrast": imaging.dirt_contrast,
             }
             rows, columns, absorbed = _draw_rod(blob, size, imaging)
             passed[rows, columns] *= 1 - absorbed
