@@ -100,8 +100,8 @@ class Imaging:
             profile *= 1 - self.vignetting * ((x[None, :] ** 2 + y[:, None] ** 2) / 2) ** 2
         profile *= self.electrons_per_px / profile.mean()
         if self.aperture is not None:
-            y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
-            inside = self.aperture * min(shape) / 2 - np.hypot(x[None, :], y[:, None])
+            off_y, off_x = (np.arange(n) - (n - 1) / 2 for n in shape)
+            inside = self.aperture * min(shape) / 2 - np.hypot(off_x[None, :], off_y[:, None])
             profile *= ndtr(inside / _APERTURE_EDGE_PX)
         return profile
 
