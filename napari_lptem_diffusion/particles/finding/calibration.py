@@ -27,6 +27,7 @@ from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sa
 from napari_lptem_diffusion.particles.finding.scan import scan_movie
 from napari_lptem_diffusion.particles.finding.sizes import learn_population
 from napari_lptem_diffusion.particles.finding.transforms import transforms_on
+from napari_lptem_diffusion.particles.finding.usual_contrast import ANY_CONTRAST, UsualContrast
 from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 from napari_lptem_diffusion.settings import DetectionSettings
 
@@ -36,6 +37,7 @@ _COARSE_FROM_PIXELS_PER_WIDTH = 5.0
 _WINDOW_LENGTHS = 5
 _LEARNING_FRAMES = (6, 14)
 _TEXTURE_FRAMES = 3
+_CONTRAST_FRAMES = 6
 _LEARNING_RODS = 20
 _MOST_RODS = 200
 _LEAST_VISIBLE = 0.95
@@ -101,7 +103,8 @@ def calibrate(
         prior = _given(prior, settings)
         noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
     stage += 1
-    return _detector(samples, noise, settings, prior, sign, pause).with_error_scales(pause)
+    detector = _detector(samples, noise, settings, prior, sign, pause).with_error_scales(pause)
+    return detector if snr < _FAINT_SNR else replace(detector, contrast=_usual_contrast(detector, samples, pause))
 
 
 def detect(
@@ -253,9 +256,7 @@ def _learn_population(
     for image, fit in side_by_side(partial(_single_rods, detector), _some(samples, frames), pause):
         if fit is None:
             continue
-        sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture
-        alone = _apart(fit.parameters, detector.prior.shape.length)
-        clear = np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
+        clear = _clear(detector, fit)
         if len(clear):
             images.append(image)
             snr.append(fit.snr[clear] / detector.bank.texture)
@@ -265,6 +266,20 @@ def _learn_population(
         return detector.prior.scaled(bin_px), 0.0
     prior = learn_population(images, rods, detector.prior, detector.field.noise.correlation, pause)
     return prior.scaled(bin_px), float(np.median(np.concatenate(snr)))
+
+
+def _usual_contrast(detector: Detector, samples: Samples, pause: Callable[[], None]) -> UsualContrast:
+    """Contrast of the rods that are alone and wholly in view."""
+    views = side_by_side(partial(_single_rods, detector), _some(samples, _CONTRAST_FRAMES), pause)
+    fits = [fit.parameters[_clear(detector, fit)] for _, fit in views if fit is not None]
+    return UsualContrast.of(detector.contrasts(np.concatenate(fits))) if fits else ANY_CONTRAST
+
+
+def _clear(detector: Detector, fit: Fit) -> NDArray[np.intp]:
+    """Which rods surely are alone and wholly in view."""
+    sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture
+    alone = _apart(fit.parameters, detector.prior.shape.length)
+    return np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
 
 
 def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
 from napari_lptem_diffusion.particles.finding.hypotheses import Odds, odd_rods, reconsider
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit, fit_rods, joined_fits, rods_image
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, ANGLE, Prior, RodPriors, X, Y, joined_priors
+from napari_lptem_diffusion.particles.finding.usual_contrast import ANY_CONTRAST, UsualContrast
 from napari_lptem_diffusion.particles.finding.windows import draw_rods
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import DetectionSettings
@@ -30,6 +31,8 @@ from napari_lptem_diffusion.settings import DetectionSettings
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 _LEAST_GAIN = 16.0
+_DARK = 2.0
+"""Standard deviations above the usual contrast from which a rod may be two."""
 _FRAMES_TOGETHER, _PIXELS_TOGETHER = 8, 4_000_000
 _SAME_PLACE, _SAME_DIRECTION, _ROUND = 0.5, 0.5, 1.2
 
@@ -49,6 +52,8 @@ class Detector:
         1 or 2.
     prior : Prior
         The size of the rods (px of the grid of the fit) and how much it varies.
+    contrast : UsualContrast
+        Of single rods.
     error_scale, error_scale_of_known_sizes : ErrorScale
         By how much the errors of faint rods exceed what the curvature of the fit states, where their sizes are fitted
         too and where they are known.
@@ -59,6 +64,7 @@ class Detector:
     bank: FilterBank
     coarsening: int
     prior: Prior
+    contrast: UsualContrast = ANY_CONTRAST
     error_scale: ErrorScale = NO_EXCESS
     error_scale_of_known_sizes: ErrorScale = NO_EXCESS
 
@@ -141,11 +147,13 @@ class Detector:
         fit = joined_fits(list(fits.values()))
         rest = normals.copy()
         draw_rods(rest, fit.parameters, self.prior.shape.reach, frames, -1)
-        odd = odd_rods(fit, frames, coarsen(rest, 2), 2, self.prior)
+        usual = self.amplitudes(np.full(len(frames), self.contrast.typical), fit.parameters)
+        darkest = usual * (1 + _DARK * self.contrast.spread)
+        odd = odd_rods(fit, frames, coarsen(rest, 2), 2, self.prior, darkest)
         gain = self.field.variance_gain(fit.parameters[:, X], fit.parameters[:, Y])
         level = self.field.noise.correlation.at_rod_scale(self.prior.shape.reach)
-        odds = Odds(level, _LEAST_GAIN * self.bank.texture**2)
-        return reconsider(rest, fit, frames, odd, self.prior, gain, odds)
+        odds = Odds(level, _LEAST_GAIN * self.bank.texture**2, self.contrast.spread)
+        return reconsider(rest, fit, frames, odd, self.prior, usual, gain, odds)
 
     def refit(self, normal: Array, start: Matrix, priors: RodPriors) -> Fit:
         """Fit given rods to a normalised frame, all together, whatever their signal.
@@ -195,6 +203,11 @@ class Detector:
     def amplitudes(self, contrast: Matrix, parameters: Matrix) -> Matrix:
         """Return the amplitudes, (rods,), of rods of this *contrast* where the *parameters* (rods, 8) say they are."""
         return amplitudes_of(contrast, parameters, self.field)
+
+    def contrasts(self, parameters: Matrix) -> Matrix:
+        """Return the contrasts, (rods,), of fitted rods, (rods, 8): shares of the background."""
+        contrasts: Matrix = parameters[:, AMPLITUDE] / self.amplitudes(np.ones(len(parameters)), parameters)
+        return contrasts
 
     def size_priors(self, rods: pd.DataFrame) -> RodPriors:
         """Return priors, (rods, 8), of ``length``, ``width``, ``blur`` and their ``_error`` in a table (px)."""

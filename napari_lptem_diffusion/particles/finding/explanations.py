@@ -33,11 +33,14 @@ class Way:
         Of the same rods.
     handicap : float
         What is added to its cost: squares over the noise plus prior.
+    strangest : float
+        Most that the prior of one rod's amplitude counts in the cost.
     """
 
     start: Matrix
     priors: RodPriors
     handicap: float
+    strangest: float = np.inf
 
 
 def likeliest(windows: Windows, ways: Sequence[Sequence[Way]], level: float) -> list[tuple[Way, Matrix]]:
@@ -95,6 +98,9 @@ def _fitted(
         start, grouped = in_groups(rods, priors, np.arange(len(rods)).reshape(-1, count))
         part = windows.take(np.array([number for number, _, _ in alike]))
         found, cost = part.minimised(part.data, start, grouped, level, steps, _SETTLED)
+        strange = grouped.precision[:, AMPLITUDE::8] * (found - grouped.centre)[:, AMPLITUDE::8] ** 2
+        most = np.array([[way.strangest] for _, way, _ in alike])
+        cost = cost - np.maximum(strange - most, 0).sum(axis=1)
         cost = np.where((found[:, AMPLITUDE::8] > 0).all(axis=1), cost, np.inf)
         for (number, way, _), total, parameters in zip(alike, cost.tolist(), found, strict=True):
             result[number].append((total + way.handicap, way, parameters.reshape(-1, 8)))

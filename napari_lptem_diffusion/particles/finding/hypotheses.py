@@ -29,6 +29,7 @@ from napari_lptem_diffusion.particles.finding.priors import (
     X,
     Y,
 )
+from napari_lptem_diffusion.particles.finding.usual_contrast import with_amplitudes
 from napari_lptem_diffusion.particles.finding.windows import Windows
 
 Array = NDArray[np.float32]
@@ -39,6 +40,8 @@ _ODD_REST = 4.0
 _ODD_REST_SHARE = 0.06
 _SHADOW = 0.06
 """A rod that adds less than this share of its neighbour's signal to noise is taken for what the model leaves of it."""
+_STRANGE = 9.0
+"""Most that an unusual contrast counts against a rod, in squares over the noise: a few crystals are much darker."""
 _MOST_EXAMINED = 100
 _CASES_TOGETHER = 8
 _SPLITS = [
@@ -67,10 +70,13 @@ class Odds:
         Variance of the noise at rod scale.
     least_gain : float
         By how much the squares over the noise must fall.
+    contrast_spread : float
+        Relative standard deviation of the amplitudes of rods.
     """
 
     level: float
     least_gain: float
+    contrast_spread: float
 
 
 @dataclass(frozen=True)
@@ -80,16 +86,32 @@ class _Case:
     group: list[int]
     ways: list[Matrix]
     cost_of_one: float
+    usual_amplitude: float
+
+    def all_ways(self, prior: Prior, contrast_spread: float) -> list[Way]:
+        """The ways with what the population tells of the rods."""
+        priors = with_amplitudes(prior.of_rods(1), np.array([self.usual_amplitude]), contrast_spread)
+        return [
+            Way(rods, priors.take(np.zeros(len(rods), dtype=np.intp)), len(rods) * self.cost_of_one, _STRANGE)
+            for rods in self.ways
+        ]
 
 
 def reconsider(
-    rest: Array, fit: Fit, frames: Rows, odd: NDArray[np.bool_], prior: Prior, variance_gain: Matrix, odds: Odds
+    rest: Array,
+    fit: Fit,
+    frames: Rows,
+    odd: NDArray[np.bool_],
+    prior: Prior,
+    usual_amplitude: Matrix,
+    variance_gain: Matrix,
+    odds: Odds,
 ) -> dict[int, Matrix]:
     """Replace rods that touch, or that look unlike one rod, by the number of rods that explains the image best.
 
     Rods lie in a group with those they touch; for each group the rods as they are, the group without one of them, and,
     where a rod is odd, many placements of two rods in place of the strongest are fitted to the same pixels. The
-    explanation with the least cost wins: squares plus prior, and `Odds.least_gain` for each rod.
+    explanation with the least cost wins: squares plus prior of sizes and amplitudes, and `Odds.least_gain` a rod.
 
     Parameters
     ----------
@@ -103,6 +125,8 @@ def reconsider(
         (rods,), from `odd_rods`.
     prior : Prior
         Of the population.
+    usual_amplitude : ndarray
+        (rods,): amplitude of a rod of usual contrast at each of these places.
     variance_gain : ndarray
         (rods,), as for `pose_fit.fit_rods`.
     odds : Odds
@@ -122,13 +146,13 @@ def reconsider(
             cost_of_one = max(odds.least_gain, float((_SHADOW * fit.snr[group].max()) ** 2))
             spread = float(np.ptp(rods[:, [X, Y]], axis=0).max()) / 2 + 0.25 * prior.shape.length
             alike[len(group), enlarged(prior.shape.reach, spread)].append(
-                (number, _Case(group, [rods, *ways], cost_of_one))
+                (number, _Case(group, [rods, *ways], cost_of_one, float(usual_amplitude[group].mean())))
             )
     best: dict[int, Matrix] = {}
     for (_, reach), cases in sorted(alike.items()):
         for first in range(0, len(cases), _CASES_TOGETHER):
             numbers, part = zip(*cases[first : first + _CASES_TOGETHER], strict=True)
-            found = _best(rest, frames, part, reach, prior, variance_gain, odds.level)
+            found = _best(rest, frames, part, reach, prior, variance_gain, odds)
             best |= {number: rods for number, rods in zip(numbers, found, strict=True) if rods is not None}
     changed = {int(frames[groups[number][0]]) for number in best}
     kept = [best.get(number, fit.parameters[group]) for number, group in enumerate(groups)]
@@ -138,8 +162,10 @@ def reconsider(
     }
 
 
-def odd_rods(fit: Fit, frames: Rows, rest: Array, pixel: int, prior: Prior) -> NDArray[np.bool_]:
-    """Say which rods are of a size that is not in the population, or have something left over beside them.
+def odd_rods(
+    fit: Fit, frames: Rows, rest: Array, pixel: int, prior: Prior, darkest_amplitude: Matrix
+) -> NDArray[np.bool_]:
+    """Say which rods are of a size that is not in the population, or dark, or have something left over beside them.
 
     Parameters
     ----------
@@ -151,6 +177,8 @@ def odd_rods(fit: Fit, frames: Rows, rest: Array, pixel: int, prior: Prior) -> N
     pixel : int
     prior : Prior
         Of the population, on the grid of *fit*.
+    darkest_amplitude : ndarray
+        (rods,): more than this few single rods have.
 
     Returns
     -------
@@ -174,11 +202,12 @@ def odd_rods(fit: Fit, frames: Rows, rest: Array, pixel: int, prior: Prior) -> N
         left[row] = around.max(initial=0)
     left = (left - pixel * fit.parameters[:, BACKGROUND]) / noise[frames]
     odd: NDArray[np.bool_] = (size > _ODD_SIZE) | (left > np.maximum(_ODD_REST, _ODD_REST_SHARE * fit.snr))
+    odd |= fit.parameters[:, AMPLITUDE] > darkest_amplitude
     return odd
 
 
 def _best(
-    rest: Array, frames: Rows, cases: Sequence[_Case], reach: int, prior: Prior, variance_gain: Matrix, level: float
+    rest: Array, frames: Rows, cases: Sequence[_Case], reach: int, prior: Prior, variance_gain: Matrix, odds: Odds
 ) -> list[Matrix | None]:
     """For each case, all of them groups of as many rods, the best way, (rods, 8); None where it is the present one."""
     groups = np.array([case.group for case in cases])
@@ -189,8 +218,8 @@ def _best(
     windows.data = windows.data + windows.models(flat)
     windows.absorption = np.maximum(-gain, 0)
     windows.weigh(flat, gain)
-    ways = [[Way(way, prior.of_rods(len(way)), len(way) * case.cost_of_one) for way in case.ways] for case in cases]
-    best = [found for _, found in likeliest(windows, ways, level)]
+    ways = [case.all_ways(prior, odds.contrast_spread) for case in cases]
+    best = [found for _, found in likeliest(windows, ways, odds.level)]
     return [
         None if len(found) == len(case.group) and _same(found, case.ways[0], prior.shape.width) else found
         for case, found in zip(cases, best, strict=True)
