@@ -269,7 +269,9 @@ def _learn_population(
 
 
 def _usual_contrast(detector: Detector, samples: Samples, pause: Callable[[], None]) -> UsualContrast:
-    """Contrast of the rods that are alone and wholly in view."""
+    """Contrast of the rods that are alone and wholly in view, where electrons are counted that rods take away."""
+    if detector.field.sign > 0 or detector.field.noise.variance.slope <= 0:
+        return ANY_CONTRAST
     views = side_by_side(partial(_single_rods, detector), _some(samples, _CONTRAST_FRAMES), pause)
     fits = [fit.parameters[_clear(detector, fit)] for _, fit in views if fit is not None]
     return UsualContrast.of(detector.contrasts(np.concatenate(fits))) if fits else ANY_CONTRAST
