@@ -115,8 +115,9 @@ class _Seen:
         near = np.hypot(*np.meshgrid(offset, offset)) <= self.within + 0.5
         flat = patches[:, near].reshape(-1, kernels[0].size)
         response = (flat @ kernels.reshape(len(kernels), -1).T.astype(np.float32)).reshape(len(self.windows), -1)
-        likely = [np.exp(snr * response - snr * snr / 2).mean(axis=1) for snr in _SNRS]
-        return _mixed(np.stack(likely, axis=1).astype(float))
+        highest = response.max(axis=1, keepdims=True)
+        likely = [np.log(np.exp(snr * (response - highest)).mean(axis=1)) - snr * snr / 2 for snr in _SNRS]
+        return _mixed(np.stack(likely, axis=1) + highest * np.array(_SNRS, dtype=float))
 
     def larger(self, shape: RodShape) -> NDArray[np.bool_]:
         """Which windows are of paths that a rod larger than *shape* explains better."""
@@ -130,13 +131,15 @@ class _Seen:
         return replace(self, windows=self.windows[~rows], owner=self.owner[~rows])
 
 
-def _mixed(likely: Matrix) -> Matrix:
-    """Log likelihood of rows of which each is one of the columns, at the likeliest share of each column."""
+def _mixed(logs: Matrix) -> Matrix:
+    """Log likelihood of rows of which each is one of the columns, given theirs, at the likeliest share of each."""
+    highest = logs.max(axis=1)
+    likely = np.exp(logs - highest[:, None])
     share = np.full(likely.shape[1], 1 / likely.shape[1])
     for _ in range(_WEIGHT_ROUNDS):
         posterior = likely * share
         share = (posterior / posterior.sum(axis=1, keepdims=True)).mean(axis=0)
-    return np.asarray(np.log(likely @ share))
+    return np.asarray(np.log(likely @ share) + highest)
 
 
 def _likeliest(seen: _Seen, start: RodShape, pause: Callable[[], None]) -> RodShape:
