@@ -91,6 +91,7 @@ DIFFICULT: dict[str, tuple[str, dict[str, Any]]] = {
     "dark blobs to 200 px (hard)": ("hard", {"dirt_blobs": 8, "dirt_px": 200.0}),
     "corners at half the light": ("medium", {"vignetting": 0.5}),
     "corners at a tenth of the light": ("medium", {"vignetting": 0.9}),
+    "round aperture, black surround": ("medium", {"aperture": 0.9}),
     "round aperture, grey surround": ("medium", {"aperture": 0.9, "grey_offset": 20.0}),
     "round aperture (hard)": ("hard", {"aperture": 0.9, "grey_offset": 20.0}),
     "film texture": ("medium", {"texture": 0.03}),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from napari_lptem_diffusion.particles.finding.aperture import without_dark
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.finding.dirt import with_dirt
@@ -90,6 +91,9 @@ def calibrate(
     stage += 1
     pause()
     noise = measure_noise(samples, pause)
+    lit = without_dark(samples, noise.variance)
+    if lit is not samples:  # the dark tells the zero of intensity, and nothing of how neighbours go together
+        samples, noise = lit, replace(measure_noise(lit, pause), variance=noise.variance)
     stage += 1
     given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
     shape, sign = _rough_size(movie, samples, noise, given, pause)

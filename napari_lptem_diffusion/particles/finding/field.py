@@ -156,7 +156,7 @@ def measure_noise(
     flat = Field(1, background, noise, 1, samples.blind, samples.bad)
     differences = [flat.normalise_binned(a) - flat.normalise_binned(b) for a, b in pixels]
     pause()
-    neighbours, row_share, column_share = correlation(differences, hidden)
+    neighbours, row_share, column_share = correlation(differences, hidden, samples.blind)
     own_share = 1 - row_share - column_share
     return Noise(variance.scaled(own_share), neighbours, (row_share / own_share, column_share / own_share))
 

@@ -170,7 +170,7 @@ def tile_means(image: Array) -> Array:
 
 
 def correlation(
-    differences: Sequence[Array], hidden: Sequence[NDArray[np.bool_]]
+    differences: Sequence[Array], hidden: Sequence[NDArray[np.bool_]], blind: NDArray[np.bool_]
 ) -> tuple[NoiseCorrelation, float, float]:
     """Autocorrelation of noise, and the share of its variance that is common to a row and to a column.
 
@@ -184,8 +184,10 @@ def correlation(
         (y, x) images of nothing but noise, such as differences of consecutive normalised frames.
     hidden : sequence of ndarray
         (y, x) of each, what to leave out.
+    blind : ndarray
+        (y, x) where all differences are 0 because nothing is seen there.
     """
-    quiet = [_quiet(difference) & ~h for difference, h in zip(differences, hidden, strict=True)]
+    quiet = [_quiet(difference, blind) & ~h for difference, h in zip(differences, hidden, strict=True)]
     total = sum(_autocovariance(np.where(q, d, np.float32(0))) for q, d in zip(quiet, differences, strict=True))
     count = sum(_autocovariance(q.astype(np.float32)) for q in quiet)
     covariance = np.asarray(total, dtype=float) / np.maximum(np.asarray(count, dtype=float), 1)
@@ -247,10 +249,11 @@ def _white() -> Matrix:
     return np.ones((1, 1))
 
 
-def _quiet(difference: Array) -> NDArray[np.bool_]:
-    """Where nothing moved: the local mean of a difference is what noise makes of it."""
-    drift = ndimage.uniform_filter(difference, _TILE // 2, mode="nearest")
-    loud = np.abs(drift) > _LOUD * 1.4826 * np.median(np.abs(drift))
+def _quiet(difference: Array, blind: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where nothing moved: the local mean of a difference is what noise makes of it where something is seen."""
+    drift = np.abs(ndimage.uniform_filter(difference, _TILE // 2, mode="nearest"))
+    seen = drift[~blind] if blind.any() and not blind.all() else drift
+    loud = drift > _LOUD * 1.4826 * np.median(seen)
     return np.asarray(~ndimage.binary_dilation(loud, iterations=_TILE // 4))
 
 
