@@ -14,17 +14,14 @@ from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit
-from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, LENGTH, RodPriors, X, Y
+from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, LENGTH, RodPriors
 from napari_lptem_diffusion.particles.following.rigid_shape import SIZES, rigid_shapes
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 
-Matrix = NDArray[np.float64]
 _CONTRAST_SPREAD = 0.2
 """Standard deviation of the logarithm of a rod's contrast from frame to frame; its path knows the mean better."""
 _AWAY_LENGTHS = 0.25
 """How far from its path a frame may put a rod: three times the error of a position at a signal to noise of 4.5."""
-_HELD_LENGTHS = 0.125
-"""Standard deviation with which a rod is held to its path where the frame put it farther away."""
 
 
 def fitted_along(
@@ -38,9 +35,8 @@ def fitted_along(
     """Fit the rods of every frame, those that touch together, from where their *paths* have them.
 
     What the path knows beside the place is the size, and the contrast to a fifth. A position comes from the pixels of
-    its own frame, and is drawn to no other frame, as long as it stays within a quarter of a length of the path. Where
-    it would leave, the noise of that frame is higher than the rod; there the rod is held to its path by a normal prior
-    with a standard deviation of an eighth of a length, which its stated error knows of.
+    its own frame, and is drawn to no other frame. Where it would leave its path by more than a quarter of a length, the
+    noise of that frame is higher than the rod, which then is not seen there.
 
     Parameters
     ----------
@@ -55,7 +51,8 @@ def fitted_along(
     Returns
     -------
     DataFrame
-        *paths* with fitted poses, contrasts, signal to noise (of the frame's own pixels) and errors; sizes are NaN.
+        The rows of *paths* in which a rod is seen, with fitted poses, contrasts, signal to noise (of the frame's own
+        pixels) and errors; sizes are NaN.
 
     Raises
     ------
@@ -78,13 +75,6 @@ def fitted_along(
         fits = detector.refit_all(
             normals, {k: start[some] for k, some in rows.items()}, {k: free.take(some) for k, some in rows.items()}
         )
-        length = np.exp(detector.prior.centre()[LENGTH])
-        held = {}
-        for k, some in rows.items():
-            away = np.hypot(*(fits[k].parameters - start[some])[:, [X, Y]].T) > _AWAY_LENGTHS * length
-            if away.any():
-                held[k] = _held(free.take(some), start[some], away, _HELD_LENGTHS * length)
-        fits |= detector.refit_all(normals, {k: start[rows[k]] for k in held}, held)
         return [
             (rows[k], detector.table(_own_signal(fit, free.take(rows[k])), first + k))
             for k, fit in sorted(fits.items())
@@ -95,18 +85,11 @@ def fitted_along(
     )
     table = pd.concat([one for _, one in found]).set_axis(np.concatenate([rows for rows, _ in found])).sort_index()
     unknown = [*SIZES, *(f"{name}_error" for name in SIZES)]
-    result: pd.DataFrame = paths.assign(**{name: table[name] for name in COLUMNS}).assign(
-        **dict.fromkeys(unknown, np.nan)
-    )
-    return result
-
-
-def _held(free: RodPriors, start: Matrix, away: NDArray[np.bool_], spread: float) -> RodPriors:
-    """The priors *free*, with those rods that went *away* held to where they start."""
-    priors = RodPriors(free.centre.copy(), free.precision.copy())
-    for column in (X, Y):
-        priors.centre[away, column], priors.precision[away, column] = start[away, column], spread**-2.0
-    return priors
+    fitted = paths.assign(**{name: table[name] for name in COLUMNS}).assign(**dict.fromkeys(unknown, np.nan))
+    away = np.hypot(*(fitted[["x", "y"]] - paths[["x", "y"]]).to_numpy(float).T)
+    length_px = np.exp(detector.prior.centre()[LENGTH]) * detector.field.bin_px
+    seen: pd.DataFrame = fitted[away <= _AWAY_LENGTHS * length_px].reset_index(drop=True)
+    return seen
 
 
 def _own_signal(fit: Fit, priors: RodPriors) -> Fit:
