@@ -106,7 +106,7 @@ DIFFICULT: dict[str, tuple[str, dict[str, Any]]] = {
         {"bits": 16, "grey_per_electron": 1.0, "grey_offset": 0.0, "detector_blur_px": 0.0, "row_noise": 0.0},
     ),
     "256 x 256 px": ("medium", {"size_px": 256, "rods": 4}),
-    "4096 x 4096 px": ("medium", {"size_px": 4096, "rods": 48, "frames": 6}),
+    "4096 x 4096 px": ("medium", {"size_px": 4096, "rods": 48, "frames": 10}),
     "rods of 8 px": ("medium", {"size_px": 512, "length_px": (7.0, 9.0), "width_px": (3.5, 4.5)}),
     "rods of 200 px": ("medium", {"rods": 6, "length_px": (190.0, 210.0), "width_px": (45.0, 55.0)}),
     "spheres": ("medium", {"length_px": (19.0, 21.0), "width_px": (30.0, 30.0)}),
