@@ -26,7 +26,7 @@ from napari_lptem_diffusion.particles.masks import rod_outlines
 SEED, FRAMES = 201, 60
 SHOWN, HALF_PX, SMOOTHED_PX = 12, 40, 3.0
 """Patches of a picture, what each shows to either side of its rod, and by how much: unsmoothed, no eye sees a rod."""
-INK, LOST, NEAR = "#1d2733", "#d4dae0", "#1d2733"
+INK, LOST = "#1d2733", "#d4dae0"
 TRUE, FOUND = "#ffffff", "#ff8a1f"
 TRACKS = ("#3b6fb6", "#d1782f", "#4f9a5b", "#9a5fb0", "#b8534f", "#3d9b9b", "#8a7340", "#e39ac0", "#6fa8dc", "#a3b33c",
           "#5b4a8a", "#f0b03c", "#7d3c2f", "#87c79a", "#546478")  # fmt: skip
@@ -69,7 +69,7 @@ def draw_tracks(truth: pd.DataFrame) -> Figure:
     colour = np.where(truth["track"].isna(), LOST, np.take(TRACKS, truth["track"].fillna(0).astype(int) % len(TRACKS)))
     axes.barh(rods, 1, left=truth["frame"] - 0.5, height=0.6, color=colour, linewidth=0)
     near = truth[truth["gap"] < TOUCHING_WIDTHS]
-    axes.barh(near["particle"] + 0.39, 1, left=near["frame"] - 0.5, height=0.1, color=NEAR, linewidth=0)
+    axes.barh(near["particle"] + 0.39, 1, left=near["frame"] - 0.5, height=0.1, color=INK, linewidth=0)
     axes.set(xlim=(-0.5, truth["frame"].max() + 0.5), ylim=(rods.max() + 0.6, -0.6), xlabel="Frame", ylabel="Rod")
     axes.set_yticks(np.unique(rods))
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -77,9 +77,9 @@ def medians_between(frames: pd.DataFrame, particles: pd.DataFrame) -> pd.DataFra
         ``particle`` and the number of the stretch; only of rods that change.
     """
     changes = {
-        int(particle): change_frames(text)
+        int(particle): own
         for particle, text in zip(particles["particle"], particles["change_points"], strict=True)
-        if change_frames(text)
+        if (own := change_frames(text))
     }
     rows = frames[frames["particle"].isin(list(changes))]
     medians = rows.groupby(["particle", _stretch(rows, changes)])[_ENDS].median()
