@@ -172,6 +172,11 @@ def test_the_legend_of_the_msd_names_only_the_parts_that_are_drawn(views):
     views.selection.select(1)
     assert "FBM" not in views.msd.said
     assert "CTRW" in views.msd.said
+    still = replace(analysis.motion, particles=particles.assign(k_ctrw=0.0))
+    tracks = analysis.tracks.assign(localization_error=0.0)
+    views.result.show(None, replace(analysis, tracks=tracks, motion=still))
+    views.selection.select(1)
+    assert "CTRW" not in views.msd.said
 
 
 def test_rods_are_picked_in_the_scatter(views, qtbot):

@@ -168,8 +168,8 @@ class MsdPlot(pg.GraphicsLayoutWidget):
             line.setData(x[drawn], np.log10(values[drawn]))
             if not drawn.any():
                 del words[name]
-        in_full, in_short = (" &nbsp; ".join(filter(None, texts)) for texts in zip(*words.values(), strict=True))
-        self._words = (in_full, in_short)
+        in_full, in_short = ([pair[k] for pair in words.values() if pair[k]] for k in range(2))
+        self._words = (" &nbsp; ".join(in_full), " &nbsp; ".join(in_short))
 
     def _show_other(self, particle: int, x: Floats, y: Floats) -> None:
         pen = pg.mkPen(self.theme.readable(particle_rgb(particle)), width=1.5)
