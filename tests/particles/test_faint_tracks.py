@@ -45,6 +45,12 @@ def test_noise_has_no_path(seed):
     assert best_paths(likelihoods([], seed), length=6) == []
 
 
+def test_what_stands_out_is_one_path_though_a_wide_neighbourhood_gains_by_it():
+    blot = likelihoods([], 6)
+    blot[:, 30:34, 30:34] = 20
+    assert len(best_paths(blot, length=6)) == 1
+
+
 def rods_at(centres, angles, snr, seed):
     """A movie of rods that creep, of this signal to noise, and their poses."""
     rng = np.random.default_rng(seed)
@@ -66,6 +72,15 @@ def test_rods_that_touch_come_apart_in_many_frames():
     matches = match_rods(tracks, poses)
     assert len(matches.true) > 0.85 * len(poses)
     assert len(matches.found) > 0.9 * len(tracks)
+
+
+def test_the_size_is_that_of_single_rods_though_a_blot_of_three_stands_out_more():
+    singles = [(50, 50), (200, 50), (50, 200), (230, 130)]
+    blot = [(140, 140), (150, 146), (142, 156)]
+    movie, _ = rods_at(singles + blot, [0, 60, 120, 90, 0, 50, 110], 4.8, seed=7)
+    size = calibrate(movie, DetectionSettings(rods_are="dark")).measured
+    assert size["rod_length_px"] == pytest.approx(31, rel=0.25)
+    assert size["rod_width_px"] == pytest.approx(15.5, rel=0.3)
 
 
 def test_a_fit_goes_where_its_frame_says_and_is_not_kept_where_that_is_off_the_path():

@@ -74,12 +74,13 @@ def learn_faint_sizes(detector: Detector, movie: Frames, pause: Callable[[], Non
     rods = _Seen(
         np.concatenate(windows), np.array(owners), within, correlation.coarsened() if factor == 2 else correlation
     )
-    for _ in range(_ROUNDS):
-        shape = _likeliest(rods, shape, pause)
+    shape = replace(shape, blur=_USUAL_BLUR * shape.width)
+    for turn in range(_ROUNDS):
         large = rods.larger(shape)
-        if large.all() or not large.any():
+        if turn and not large.any():
             break
-        rods = rods.without(large)
+        rods = rods if large.all() else rods.without(large)
+        shape = _likeliest(rods, shape, pause)
     return Prior(shape.scaled(factor * detector.field.bin_px), *_SPREADS)
 
 
@@ -144,7 +145,7 @@ def _mixed(logs: Matrix) -> Matrix:
 
 def _likeliest(seen: _Seen, start: RodShape, pause: Callable[[], None]) -> RodShape:
     """Climb from *start*, one of the three sizes at a time, in ever smaller steps."""
-    logs = np.log([start.length, start.width, _USUAL_BLUR * start.width])
+    logs = np.log([start.length, start.width, start.blur])
 
     def worth(logs: Matrix) -> float:
         pause()

@@ -49,7 +49,8 @@ def best_paths(likely: Array, length: float) -> list[Path]:
     """Find the likeliest paths of rods that creep, best first.
 
     Dynamic programming over all frames, forwards and backwards (track before detect); then the places around the paths
-    that were found are taken out and the rest is searched again.
+    that were found are taken out and the rest is searched again. A path that runs into one found before waits for
+    that: what it has gained may be the other's.
 
     Parameters
     ----------
@@ -68,19 +69,22 @@ def best_paths(likely: Array, length: float) -> list[Path]:
     paths: list[Path] = []
     while True:
         before, after = _scores(likely), _scores(likely[::-1])[::-1]
-        score, known = before + after - likely, len(paths)
+        score, taken = before + after - likely, np.zeros(likely.shape, dtype=bool)
         while True:
             t, y, x = (int(v) for v in np.unravel_index(int(np.argmax(score)), score.shape))
             if score[t, y, x] < _NEEDED:
                 break
-            paths.append(_trace(before, after, (t, y, x)))
-            for t, y, x in paths[-1]:
+            path = _trace(before, after, (t, y, x))
+            alone = not taken[tuple(path.T)].any()
+            if alone:
+                paths.append(path)
+            for t, y, x in path:
                 frames = slice(max(t - _FRAMES_BESIDE, 0), t + _FRAMES_BESIDE + 1)
                 score[frames, *_around(y, x, apart + _BESIDE)] = -np.inf
-        if len(paths) == known:
+                taken[t, *_around(y, x, apart)] |= alone
+        if not taken.any():
             return paths
-        for t, y, x in np.concatenate(paths[known:]):
-            likely[t, *_around(y, x, apart)] = _LEAST_LOG
+        likely[taken] = _LEAST_LOG
 
 
 def _scores(likely: Array) -> Array:
