@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from napari_lptem_diffusion.particles.finding.path_loops import best_scores
 
 Array = NDArray[np.float32]
 Path = NDArray[np.intp]
@@ -68,7 +69,7 @@ def best_paths(likely: Array, length: float) -> list[Path]:
     likely = likely.copy()
     paths: list[Path] = []
     while True:
-        before, after = _scores(likely), _scores(likely[::-1])[::-1]
+        before, after = _scores(likely), _scores(np.ascontiguousarray(likely[::-1]))[::-1]
         score, taken = before + after - likely, np.zeros(likely.shape, dtype=bool)
         while True:
             t, y, x = (int(v) for v in np.unravel_index(int(np.argmax(score)), score.shape))
@@ -89,23 +90,7 @@ def best_paths(likely: Array, length: float) -> list[Path]:
 
 def _scores(likely: Array) -> Array:
     """Log likelihood ratio of the best path that ends in each place of each frame."""
-    scores, arriving = np.empty_like(likely), np.zeros_like(likely[0])
-    for frame, here in enumerate(likely):
-        scores[frame] = here + _REMEMBERED * np.maximum(arriving, 0)
-        arriving = _moved_on(scores[frame])
-    return scores
-
-
-def _moved_on(score: Array) -> Array:
-    """Best score of a path that comes to each place, from one frame to the next."""
-    hopped = ndimage.maximum_filter(score, 2 * _FAR + 1) + _HOP
-    for _ in range(2):  # along y, then along x
-        moved = score + _STAY
-        moved[1:] = np.maximum(moved[1:], score[:-1] + _GO)
-        moved[:-1] = np.maximum(moved[:-1], score[1:] + _GO)
-        score = moved.T
-    result: Array = np.maximum(score, hopped)
-    return result
+    return best_scores(likely, _REMEMBERED, _STAY, _GO, _HOP, _FAR)
 
 
 def _trace(before: Array, after: Array, start: tuple[int, int, int]) -> Path:

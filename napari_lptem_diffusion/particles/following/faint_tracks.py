@@ -1,36 +1,39 @@
-"""Tracks of rods that no single frame shows for sure: found along paths, one after another."""
+"""Tracks of rods that no single frame shows for sure: found in many frames together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.finding.field import Frames
-from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
-from napari_lptem_diffusion.particles.finding.pose_fit import rods_image
+from napari_lptem_diffusion.particles.finding.frame_pool import over_frames, side_by_side
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE
 from napari_lptem_diffusion.particles.finding.slow_paths import best_paths, log_likelihood
-from napari_lptem_diffusion.particles.following.faint_paths import retraced
-from napari_lptem_diffusion.progress import Progress, ShouldStop
+from napari_lptem_diffusion.particles.following.faint_walks import (
+    UNIT,
+    Belief,
+    View,
+    Walk,
+    follow_together,
+    likeliest_creep,
+)
+from napari_lptem_diffusion.progress import Progress, ShouldStop, report
 
-Array = NDArray[np.float32]
-Pixels = NDArray[np.intp]
-_ROUNDS = 4
-_NEAR_LENGTHS = 1.5
-_LEAST_SNR = 2.5
-_CHOSEN = 0.4
-"""By how much the response at a place that was chosen for it exceeds that of the rod."""
-_MIXED = 0.05
-"""Of its own response, what keeps two rods in one place from growing against each other."""
-_PIXELS_TOGETHER = 12_000_000
+_ROUNDS = 2
+_NEAR_LENGTHS, _HALF_LENGTHS = 1.5, 0.8
+"""In rod lengths: within which rods are followed together, and half the window in which each is sought."""
+_RESPONSES_TOGETHER = 200_000_000
+_FRAMES_SHARED = 16
+"""Frames at the end of one part of a movie with which the next begins, so that rods keep their names."""
+_SAME_LENGTHS = 0.5
 _PLACES = ["particle", "frame", "x", "y", "angle_deg", "snr", "link_confidence"]
 
 
@@ -39,10 +42,10 @@ def faint_tracks(
 ) -> pd.DataFrame:
     """Find and follow rods that stand out of several frames together (track before detect).
 
-    The paths along which the response of the filter is high for long (`slow_paths.best_paths`) are rods, at most one
-    of those near each other in each round. They are taken out of the frames, as strong as is likeliest for all,
-    and the rest is searched again: so rods that touch come apart, as each shows in many frames. Every path is traced
-    (`faint_paths.retraced`) with the others taken away, and again when another is found beside it.
+    The paths along which the response of the filter is high for long (`slow_paths.best_paths`) may be rods. They are
+    followed through all frames, those that are near each other together (`faint_walks.follow_together`); then
+    what they explain is taken away, and the rest is searched again. So rods that touch come apart, as each shows in
+    many frames.
 
     Parameters
     ----------
@@ -53,150 +56,150 @@ def faint_tracks(
     Returns
     -------
     DataFrame
-        As of `linking.link`, a row for every frame of a path; sizes are those of the population and nothing is fitted:
-        errors are NaN. ``link_confidence`` is the probability, given all frames, that the rod is about there.
+        As of `linking.link`, a row for every frame in which a rod is; sizes are those of the population and nothing is
+        fitted: errors are NaN. ``link_confidence`` is the probability, given all frames, that the rod is about there.
 
     Raises
     ------
     Stopped
         If *should_stop* answered True.
     """
+    bank, grid = detector.bank, detector.field.background.size // detector.coarsening**2
+    together = max(_RESPONSES_TOGETHER // (len(bank.angles) * grid), 2 * _FRAMES_SHARED)
     places = pd.DataFrame({name: pd.Series(dtype=float) for name in _PLACES})
-    near_px = _NEAR_LENGTHS * detector.prior.shape.length * detector.field.bin_px
-    for turn in range(_ROUNDS + 1):
-        table = _as_tracks(places, detector)
-        new, left = _sought(movie, detector, table, progress, should_stop)
-        strength = places["snr"] + places["particle"].map(_shared_out(detector, table, left))
-        places = places.assign(snr=strength)[strength >= _LEAST_SNR]
-        new = _one_of_each_place(new, near_px)
-        if new.empty or turn == _ROUNDS:
-            break
-        new["particle"] += 1 + places["particle"].max() if len(places) else 0
-        beside = _near(places, new, near_px)
-        places = pd.concat([places, new], ignore_index=True) if len(places) else new
-        snr = places.groupby("particle")["snr"].first()
-        for some in (beside, list(new["particle"].unique())):
-            traced = retraced(movie, detector, _as_tracks(places, detector), progress, should_stop, only=some)
-            places = traced[_PLACES].assign(snr=traced["particle"].map(snr))
+    for first in range(0, max(len(movie) - _FRAMES_SHARED, 1), together - _FRAMES_SHARED):
+        part = _Part(movie, range(first, min(first + together, len(movie))))
+        found = _followed(_view(part, detector, progress, should_stop), detector, first, should_stop)
+        same_px = _SAME_LENGTHS * detector.prior.shape.length * detector.field.bin_px
+        places = _joined(places, found, first, same_px)
     return _as_tracks(places, detector)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A frame through the filter: log likelihoods, strongest response and its angle (y, x), responses at known rods."""
+class _Part:
+    """Some frames of a movie."""
 
-    likely: Array
-    response: Array
-    angle: NDArray[np.uint8]
-    known: pd.Series
+    movie: Frames
+    frames: range
 
+    def __len__(self) -> int:
+        return len(self.frames)
 
-def _sought(
-    movie: Frames,
-    detector: Detector,
-    known: pd.DataFrame,
-    progress: Progress | None,
-    should_stop: ShouldStop | None,
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Places of new paths, the *known* rods taken away, and by particle what is left of these on average."""
-    in_frame = {int(str(frame)): table for frame, table in known.groupby("frame")}
-    frames = over_frames(partial(_filtered, detector, in_frame), movie, 1, "seeking faint rods", progress, should_stop)
-    new: list[pd.DataFrame] = []
-    left = []
-    together = max(_PIXELS_TOGETHER * detector.coarsening**2 // detector.field.background.size, 1)
-    first = 0
-    while block := list(islice(frames, together)):
-        new += list(_new_places(block, first, len(new), detector))
-        left += [frame.known for frame in block]
-        first += len(block)
-    remains = pd.concat(left)
-    return pd.concat(new, ignore_index=True) if new else known[_PLACES][:0], remains.groupby(remains.index).mean()
+    def __getitem__(self, index: int, /) -> NDArray[np.generic]:
+        return self.movie[self.frames[index]]
 
 
-def _filtered(
-    detector: Detector, known: dict[int, pd.DataFrame], images: Sequence[NDArray[np.generic]], first: int
-) -> list[_Seen]:
-    """Some *images* in a row through the filter, without the rods that are *known* in each frame."""
-    seen = []
-    for frame, image in enumerate(images, start=first):
-        normal, rods = detector.field.normalise(image), known.get(frame)
-        if rods is not None:
-            normal = normal - rods_image(normal.shape, detector.parameters(rods), detector.prior.shape.reach)
-        response = detector.bank.responses(coarsen(normal, detector.coarsening)) / np.float32(detector.bank.texture)
-        left = pd.Series(dtype=float)
-        if rods is not None:
-            x, y, turn = _pixels(detector, rods)
-            left = pd.Series(response[turn, y, x].astype(float), index=rods["particle"].to_numpy())
-        angle = response.argmax(axis=0).astype(np.uint8)
-        seen.append(_Seen(log_likelihood(response), response.max(axis=0), angle, left))
-    return seen
+def _view(movie: Frames, detector: Detector, progress: Progress | None, should_stop: ShouldStop | None) -> View:
+    """All frames through the filter."""
+
+    def work(images: Sequence[NDArray[np.generic]], first: int) -> list[NDArray[np.int16]]:
+        return [_in_units(detector, detector.field.normalise(image)) for image in images]
+
+    frames = list(over_frames(work, movie, 1, "seeking faint rods", progress, should_stop))
+    half = int(np.ceil(_HALF_LENGTHS * detector.prior.shape.length / detector.coarsening))
+    return View(np.stack(frames), detector.bank.overlaps, half, np.ones(1, np.float32)).creeping(0.0)
 
 
-def _new_places(block: Sequence[_Seen], first: int, number: int, detector: Detector) -> Iterator[pd.DataFrame]:
-    """Places of the best paths through a *block* of frames from *first* on, numbered from *number* on."""
-    likely, response, angle = (
-        np.stack([getattr(one, name) for one in block]) for name in ("likely", "response", "angle")
-    )
+def _in_units(detector: Detector, normal: NDArray[np.float32]) -> NDArray[np.int16]:
+    response = detector.bank.responses(coarsen(normal, detector.coarsening)) / np.float32(detector.bank.texture)
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(response / UNIT), limits.min, limits.max).astype(np.int16)
+
+
+def _followed(view: View, detector: Detector, first: int, should_stop: ShouldStop | None) -> pd.DataFrame:
+    """Places of the rods of a *view* that begins with the frame *first*."""
+
+    def pause() -> None:
+        report(None, should_stop, 0, 1, "following faint rods")
+
+    length, frames = detector.prior.shape.length / detector.coarsening, len(view.responses)
+    followed: list[tuple[Walk, Belief]] = []
+    for turn in range(_ROUNDS):
+        walks = [walk for walk, _ in followed]
+        likely = side_by_side(partial(_likelihood_of_more, view, walks), range(frames), pause)
+        new = [_walk(path, view) for path in best_paths(np.stack(likely), length)]
+        if not new:
+            break
+        if turn == 0:
+            view = likeliest_creep(view, [one for one in new if not _beside(one, new, _NEAR_LENGTHS * length)] or new)
+        groups = _groups([*walks, *new], _NEAR_LENGTHS * length)
+        seeded = [(group, np.random.default_rng([first, turn, k])) for k, group in enumerate(groups)]
+        followed = [rod for rods in side_by_side(lambda one: follow_together(view, *one), seeded, pause) for rod in rods]
+    return _places([belief for _, belief in followed], detector, first)
+
+
+def _likelihood_of_more(view: View, walks: Sequence[Walk], frame: int) -> NDArray[np.float32]:
+    """Log likelihood ratio, (y, x), of another rod in a *frame* beside those of the *walks*."""
+    response = view.responses[frame] * UNIT
+    reach, (height, width) = view.overlaps.shape[2] // 2, response.shape[1:]
+    for walk in walks:
+        if walk.present[frame]:
+            angle, y, x = walk.states[frame]
+            rows, columns = slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1)
+            seen = response[:, rows, columns]
+            down, right = max(reach - y, 0), max(reach - x, 0)
+            seen -= np.float32(walk.snr) * view.overlaps[
+                angle, :, down : down + seen.shape[1], right : right + seen.shape[2]
+            ]
+    return log_likelihood(response)
+
+
+def _walk(path: NDArray[np.intp], view: View) -> Walk:
+    """The walk along a *path* of places (frame, y, x)."""
+    t, y, x = path.T
+    angle = view.responses[t, :, y, x].argmax(axis=1)
+    return Walk.through(t, np.stack([angle, y, x], axis=1), len(view.responses))
+
+
+def _beside(walk: Walk, others: Sequence[Walk], px: float) -> bool:
+    return any(walk is not other and walk.near(other, px) for other in others)
+
+
+def _groups(walks: Sequence[Walk], px: float) -> list[list[Walk]]:
+    """Those that come within *px* of each other, directly or by others between them, together."""
+    groups: list[list[Walk]] = []
+    for walk in walks:
+        near = [group for group in groups if any(walk.near(other, px) for other in group)]
+        groups = [group for group in groups if not any(group is one for one in near)]
+        groups.append([*(rod for group in near for rod in group), walk])
+    return groups
+
+
+def _places(beliefs: Sequence[Belief], detector: Detector, first: int) -> pd.DataFrame:
+    """Rows of the rods, in px of the movie, of the frames from *first* on."""
     scale = detector.field.bin_px * detector.coarsening
-    for particle, path in enumerate(
-        best_paths(likely, detector.prior.shape.length / detector.coarsening), start=number
-    ):
-        t, y, x = path.T
+    tables = [pd.DataFrame({name: pd.Series(dtype=float) for name in _PLACES})]
+    for particle, belief in enumerate(beliefs):
+        frames = np.flatnonzero(belief.present)
+        angle, y, x = belief.states[frames].T
         columns = {
             "particle": particle,
-            "frame": first + t,
+            "frame": first + frames,
             "x": (x + 0.5) * scale - 0.5,
             "y": (y + 0.5) * scale - 0.5,
-            "angle_deg": np.degrees(detector.bank.angles[angle[t, y, x]]),
-            "snr": max(float(response[t, y, x].mean()) - _CHOSEN, _LEAST_SNR),
-            "link_confidence": 1.0,
+            "angle_deg": np.degrees(detector.bank.angles[angle]),
+            "snr": belief.snr,
+            "link_confidence": belief.confidence[frames],
         }
-        yield pd.DataFrame(columns)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def _near(places: pd.DataFrame, others: pd.DataFrame, near_px: float) -> list[int]:
-    """Particles of *places* that are near one of *others* in some frame."""
-    pairs = places.merge(others, on="frame", suffixes=("", "_other"))
-    together = np.hypot(pairs["x"] - pairs["x_other"], pairs["y"] - pairs["y_other"]) < near_px
-    return sorted(pairs.loc[together, "particle"].unique())
-
-
-def _one_of_each_place(new: pd.DataFrame, near_px: float) -> pd.DataFrame:
-    """Those of the *new* paths, best first, that are near none of those before."""
-    kept: list[pd.DataFrame] = []
-    for _, path in new.groupby("particle"):
-        if not kept or not _near(path, pd.concat(kept), near_px):
-            kept.append(path)
-    return pd.concat(kept, ignore_index=True) if kept else new
-
-
-def _shared_out(detector: Detector, rods: pd.DataFrame, left: pd.Series) -> pd.Series:
-    """By particle, how much stronger than so far the *rods* are together, given what is *left* at their places."""
-    overlap = _MIXED * np.eye(len(left))
-    bank, reach = detector.bank, 2 * detector.bank.reach
-    number = np.searchsorted(left.index.to_numpy(), rods["particle"].to_numpy())
-    frames = np.bincount(number, minlength=len(left))
-    x, y, turn = _pixels(detector, rods)
-    for rows in rods.groupby("frame").indices.values():
-        right, down = (values[rows][:, None] - values[rows] for values in (x, y))  # from the second rod to the first
-        inside = np.maximum(np.abs(right), np.abs(down)) <= reach
-        at = (np.clip(down, -reach, reach) + reach, np.clip(right, -reach, reach) + reach)
-        response = np.where(inside, bank.overlaps[turn[rows], turn[rows][:, None], *at], 0)
-        np.add.at(overlap, (number[rows][:, None], number[rows]), response / frames[number[rows]][:, None])
-    return pd.Series(np.linalg.solve(overlap, left.to_numpy(float)), index=left.index)
-
-
-def _pixels(detector: Detector, rods: pd.DataFrame) -> tuple[Pixels, Pixels, Pixels]:
-    """Pixels x and y of the filter, and number of its angle, at which each rod is."""
-    scale, (height, width) = detector.field.bin_px * detector.coarsening, detector.field.background.shape
-    x, y = (
-        np.clip(
-            np.rint((rods[name].to_numpy(float) + 0.5) / scale - 0.5).astype(np.intp), 0, n // detector.coarsening - 1
-        )
-        for name, n in (("x", width), ("y", height))
-    )
-    count = len(detector.bank.angles)
-    return x, y, np.rint(rods["angle_deg"].to_numpy(float) / 180 * count).astype(np.intp) % count
+def _joined(places: pd.DataFrame, found: pd.DataFrame, first: int, same_px: float) -> pd.DataFrame:
+    """*places* so far and those *found* from the frame *first* on; who is at the same place keeps its name."""
+    if places.empty:
+        return found
+    found = found.assign(particle=found["particle"] + 1 + places["particle"].max())
+    both = places.merge(found, on="frame", suffixes=("", "_found"))
+    both["apart"] = np.hypot(both["x"] - both["x_found"], both["y"] - both["y_found"])
+    apart = both.pivot_table(index="particle", columns="particle_found", values="apart", aggfunc="median")
+    cost = apart.fillna(np.inf).to_numpy().clip(max=1e3 * same_px)
+    rows, columns = linear_sum_assignment(cost)
+    same = cost[rows, columns] < same_px
+    names = dict(zip(apart.columns[columns[same]], apart.index[rows[same]], strict=True))
+    found = found.assign(particle=found["particle"].replace(names))
+    middle = first + _FRAMES_SHARED // 2
+    return pd.concat([places[places["frame"] < middle], found[found["frame"] >= middle]], ignore_index=True)
 
 
 def _as_tracks(places: pd.DataFrame, detector: Detector) -> pd.DataFrame:
