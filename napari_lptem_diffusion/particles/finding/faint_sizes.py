@@ -19,13 +19,16 @@ from napari_lptem_diffusion.particles.finding.slow_paths import best_paths, log_
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
-_FRAMES = 24
+_FRAMES = 32
 _WITHIN_LENGTHS = 0.4
 _ROUNDS = 3
-_LARGER, _TELLING = 1.25, 2.0
+_LARGER, _TELLING, _STRONGER = 1.4, 0.1, 1.5
+"""A rod so much larger explains single ones worse, by a twentieth of their evidence; two beside each other better, by a
+tenth and more. Two on each other have twice the evidence of one; single ones differ by a fifth."""
 _FEWEST_PLACES = 40
 _SNRS = np.concatenate([[0.0], np.arange(2.5, 8.1, 0.5)]).astype(np.float32)
 _WEIGHT_ROUNDS = 25
+_ANGLES = 12
 _STEPS = (0.2, 0.1, 0.05, 0.025)
 """Of the logarithms of the sizes."""
 _USUAL_BLUR, _BLUR_DOUBT = 0.2, 0.5
@@ -40,7 +43,7 @@ def learn_faint_sizes(detector: Detector, movie: Frames, pause: Callable[[], Non
     sharper than they are. So several frames together say where rods are (`slow_paths`). There the response r of a
     matched filter of each size gives the likelihood exp(a r - a^2 / 2) of a rod of signal to noise a at every place and
     angle nearby; their mean is the likelihood of the size, whatever the pose. How often which a occurs, 0 included, is
-    learnt with each size. Paths that a larger rod explains better, such as those of two that touch, are left out.
+    learnt with each size. Paths of what seems to be two rods that touch are left out.
 
     Parameters
     ----------
@@ -66,7 +69,7 @@ def learn_faint_sizes(detector: Detector, movie: Frames, pause: Callable[[], Non
         likely.append(log_likelihood(detector.bank.responses(images[-1]) / np.float32(detector.bank.texture)))
     windows, owners = [], []
     for number, path in enumerate(best_paths(np.stack(likely), shape.length)):
-        seen = [_windows(images[t], np.array([[x, y]]), within + 2 * shape.reach) for t, y, x in path]
+        seen = [_windows(images[t], np.array([[x, y]]), within + shape.reach + shape.reach // 4) for t, y, x in path]
         windows += seen
         owners += [number] * sum(len(one) for one in seen)
     if len(owners) < _FEWEST_PLACES:
@@ -76,10 +79,10 @@ def learn_faint_sizes(detector: Detector, movie: Frames, pause: Callable[[], Non
     )
     shape = replace(shape, blur=_USUAL_BLUR * shape.width)
     for turn in range(_ROUNDS):
-        large = rods.larger(shape)
-        if turn and not large.any():
+        several = rods.not_single(shape)
+        if turn and not several.any():
             break
-        rods = rods if large.all() else rods.without(large)
+        rods = rods.without(several)
         shape = _likeliest(rods, shape, pause)
     return Prior(shape.scaled(factor * detector.field.bin_px), *_SPREADS)
 
@@ -106,12 +109,9 @@ class _Seen:
 
     def evidence(self, shape: RodShape) -> Matrix:
         """Log likelihood of each window given rods of this *shape*, of any signal to noise, pose and frequency."""
-        _, kernels, _ = matched_kernels(shape, self.noise)
-        reach, half = kernels.shape[1] // 2, self.windows.shape[1] // 2
-        if (short := reach + self.within - half) > 0:
-            kernels, reach = kernels[:, short:-short, short:-short], reach - short
-        cut = slice(half - self.within - reach, half + self.within + reach + 1)
-        patches = sliding_window_view(self.windows[:, cut, cut], kernels.shape[1:], axis=(1, 2))
+        reach = self.windows.shape[1] // 2 - self.within
+        _, kernels, _ = matched_kernels(shape, self.noise, reach, _ANGLES)
+        patches = sliding_window_view(self.windows, kernels.shape[1:], axis=(1, 2))
         offset = np.arange(-self.within, self.within + 1)
         near = np.hypot(*np.meshgrid(offset, offset)) <= self.within + 0.5
         flat = patches[:, near].reshape(-1, kernels[0].size)
@@ -120,12 +120,16 @@ class _Seen:
         likely = [np.log(np.exp(snr * (response - highest)).mean(axis=1)) - snr * snr / 2 for snr in _SNRS]
         return _mixed(np.stack(likely, axis=1) + highest * np.array(_SNRS, dtype=float))
 
-    def larger(self, shape: RodShape) -> NDArray[np.bool_]:
-        """Which windows are of paths that a rod larger than *shape* explains better."""
+    def not_single(self, shape: RodShape) -> NDArray[np.bool_]:
+        """Which windows are of paths that stand out far more than most, or that a far larger rod explains better."""
         grown = [replace(shape, length=_LARGER * shape.length), replace(shape, width=_LARGER * shape.width)]
         grown += [replace(one, blur=_LARGER * one.blur) for one in grown]
-        gains = [np.bincount(self.owner, self.evidence(one) - self.evidence(shape)) for one in grown]
-        return np.asarray((np.max(gains, axis=0) > _TELLING)[self.owner])
+        owner = np.unique(self.owner, return_inverse=True)[1]
+        evidence, *of_grown = (np.bincount(owner, self.evidence(one)) for one in (shape, *grown))
+        share = np.max(of_grown, axis=0) / np.maximum(evidence, 1)
+        rate = evidence / np.bincount(owner)
+        many = (rate > _STRONGER * np.median(rate)) | (share > _TELLING + np.median(share))
+        return np.asarray(many[owner])
 
     def without(self, rows: NDArray[np.bool_]) -> _Seen:
         """Leave these *rows* out."""

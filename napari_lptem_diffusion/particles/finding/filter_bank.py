@@ -216,15 +216,18 @@ def build_filter_bank(shape: RodShape, noise: NoiseCorrelation) -> FilterBank:
     return FilterBank(shape, angles, kernels.astype(np.float32), _overlaps(kernels, templates), unit_response)
 
 
-def matched_kernels(shape: RodShape, noise: NoiseCorrelation) -> tuple[NDArray[np.float64], Array, Array]:
+def matched_kernels(
+    shape: RodShape, noise: NoiseCorrelation, reach: int | None = None, count: int | None = None
+) -> tuple[NDArray[np.float64], Array, Array]:
     """Return evenly spaced angles and at each the whitened filter and the image of a rod, (angles, y, x).
 
     The filter is the image over the noise power, without its mean; normalised by the noise that it lets through.
+    To compare shapes, give half the side of the filters and the number of angles; else these go with the shape.
     """
     elongation = max(shape.length / max(shape.width, 1e-6), 1)
-    count = int(np.clip(2 * round(2 * elongation + 1), 4, 24)) if elongation > 1.05 else 1
-    angles = np.arange(count) * np.pi / count
-    n = shape.reach
+    usual = int(np.clip(2 * round(2 * elongation + 1), 4, 24)) if elongation > 1.05 else 1
+    angles = np.arange(count or usual) * np.pi / (count or usual)
+    n = shape.reach if reach is None else reach
     grid = np.arange(-n, n + 1, dtype=np.float32)
     c, s = np.cos(angles)[:, None, None], np.sin(angles)[:, None, None]
     along = c * grid[None, None, :] + s * grid[None, :, None]

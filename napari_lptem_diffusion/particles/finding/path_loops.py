@@ -15,6 +15,7 @@ from napari_lptem_diffusion.particles.finding.rod_loops import compiled
 
 Array = NDArray[np.float32]
 States = NDArray[np.int64]
+Number = np.float32
 _LEAST_EXPONENT = np.float32(-40)
 _OUT_OF_VIEW = np.float32(20)
 """Log likelihood against a rod where nothing is seen."""
@@ -22,7 +23,7 @@ _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 
 
 @compiled
-def best_scores(likely: Array, kept: float, stay: float, go: float, hop: float, far: int) -> Array:
+def best_scores(likely: Array, kept: Number, stay: Number, go: Number, hop: Number, far: int) -> Array:
     """Log likelihood ratio of the best path that ends in each place of each frame.
 
     Parameters
@@ -78,10 +79,10 @@ def best_scores(likely: Array, kept: float, stay: float, go: float, hop: float, 
 @compiled
 def log_likelihoods(
     responses: NDArray[np.int16],
-    unit: float,
+    unit: Number,
     centres: States,
     half: int,
-    snr: float,
+    snr: Number,
     others: States,
     present: NDArray[np.bool_],
     snr_of_others: Array,
@@ -178,7 +179,7 @@ def _moved_on(belief: Array, creep: Array, turning: Array, row: Array, crept: Ar
 
 @compiled
 def filtered(
-    logs: Array, shifts: States, creep: Array, turning: Array, jump: float, appear: float, vanish: float
+    logs: Array, shifts: States, creep: Array, turning: Array, jump: Number, appear: Number, vanish: Number
 ) -> tuple[Array, Array, float]:
     """Probability of every state given the frames so far; of being absent; and the log evidence for the rod.
 
@@ -217,7 +218,7 @@ def filtered(
                 for x in range(width):
                     highest = max(highest, logs[t, k, y, x])
         absent[t] = off * np.exp(-highest)
-        total = float(absent[t])
+        total = np.float64(absent[t])
         for k in range(angles):
             for y in range(height):
                 for x in range(width):
@@ -225,7 +226,7 @@ def filtered(
                     value = message[k, y, x] * np.exp(log) if log > _LEAST_EXPONENT else _ZERO
                     here[t, k, y, x] = value
                     total += value
-        evidence += np.log(total) + highest
+        evidence += float(np.log(total) + highest)
         share = np.float32(1 / total)
         absent[t] *= share
         present = _ZERO
@@ -262,9 +263,9 @@ def drawn(
     shifts: States,
     creep: Array,
     turning: Array,
-    jump: float,
-    appear: float,
-    vanish: float,
+    jump: Number,
+    appear: Number,
+    vanish: Number,
     chances: NDArray[np.float64],
 ) -> tuple[States, NDArray[np.bool_]]:
     """One path out of all, as likely as it is: states (frames, 3) in the windows, and where the rod is present.
@@ -328,9 +329,9 @@ def believed(
     shifts: States,
     creep: Array,
     turning: Array,
-    jump: float,
-    appear: float,
-    vanish: float,
+    jump: Number,
+    appear: Number,
+    vanish: Number,
 ) -> tuple[Array, Array]:
     """Probability of every state, and of being absent, given all frames; arguments and result as of `filtered`."""
     frames, angles, height, width = logs.shape

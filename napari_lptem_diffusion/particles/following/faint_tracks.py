@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -103,7 +103,8 @@ def _view(movie: Frames, detector: Detector, progress: Progress | None, should_s
 def _in_units(detector: Detector, normal: NDArray[np.float32]) -> NDArray[np.int16]:
     response = detector.bank.responses(coarsen(normal, detector.coarsening)) / np.float32(detector.bank.texture)
     limits = np.iinfo(np.int16)
-    return np.clip(np.rint(response / UNIT), limits.min, limits.max).astype(np.int16)
+    whole: NDArray[np.int16] = np.clip(np.rint(response / UNIT), limits.min, limits.max).astype(np.int16)
+    return whole
 
 
 def _followed(view: View, detector: Detector, first: int, should_stop: ShouldStop | None) -> pd.DataFrame:
@@ -112,35 +113,43 @@ def _followed(view: View, detector: Detector, first: int, should_stop: ShouldSto
     def pause() -> None:
         report(None, should_stop, 0, 1, "following faint rods")
 
-    length, frames = detector.prior.shape.length / detector.coarsening, len(view.responses)
+    near_px, frames = _NEAR_LENGTHS * detector.prior.shape.length / detector.coarsening, len(view.responses)
     followed: list[tuple[Walk, Belief]] = []
     for turn in range(_ROUNDS):
         walks = [walk for walk, _ in followed]
         likely = side_by_side(partial(_likelihood_of_more, view, walks), range(frames), pause)
-        new = [_walk(path, view) for path in best_paths(np.stack(likely), length)]
-        if not new:
-            break
-        if turn == 0:
-            view = likeliest_creep(view, [one for one in new if not _beside(one, new, _NEAR_LENGTHS * length)] or new)
-        groups = _groups([*walks, *new], _NEAR_LENGTHS * length)
-        seeded = [(group, np.random.default_rng([first, turn, k])) for k, group in enumerate(groups)]
-        followed = [rod for rods in side_by_side(lambda one: follow_together(view, *one), seeded, pause) for rod in rods]
+        new = [_walk(path, view) for path in best_paths(np.stack(likely), near_px / _NEAR_LENGTHS)]
+        if turn == 0 and new:
+            view = likeliest_creep(view, [one for one in new if not _beside(one, new, near_px)] or new)
+        elif walks:
+            view = replace(view, usual_snr=float(np.median([walk.snr for walk in walks])))
+        groups = _groups([*walks, *new], near_px)
+        tasks = [
+            (
+                replace(view, known=tuple(walk for group in groups[:k] + groups[k + 1 :] for walk in group)),
+                groups[k],
+                np.random.default_rng([first, turn, k]),
+            )
+            for k in range(len(groups))
+        ]
+        followed = [rod for rods in side_by_side(lambda task: follow_together(*task), tasks, pause) for rod in rods]
     return _places([belief for _, belief in followed], detector, first)
 
 
 def _likelihood_of_more(view: View, walks: Sequence[Walk], frame: int) -> NDArray[np.float32]:
     """Log likelihood ratio, (y, x), of another rod in a *frame* beside those of the *walks*."""
     response = view.responses[frame] * UNIT
-    reach, (height, width) = view.overlaps.shape[2] // 2, response.shape[1:]
+    reach = view.overlaps.shape[2] // 2
     for walk in walks:
         if walk.present[frame]:
             angle, y, x = walk.states[frame]
             rows, columns = slice(max(y - reach, 0), y + reach + 1), slice(max(x - reach, 0), x + reach + 1)
             seen = response[:, rows, columns]
             down, right = max(reach - y, 0), max(reach - x, 0)
-            seen -= np.float32(walk.snr) * view.overlaps[
-                angle, :, down : down + seen.shape[1], right : right + seen.shape[2]
-            ]
+            seen -= (
+                np.float32(walk.snr)
+                * view.overlaps[angle, :, down : down + seen.shape[1], right : right + seen.shape[2]]
+            )
     return log_likelihood(response)
 
 

@@ -14,14 +14,13 @@ from napari_lptem_diffusion.particles.finding.slow_paths import USUAL_SNR
 
 Array = NDArray[np.float32]
 States = NDArray[np.int64]
-Single = np.float32
-UNIT = Single(1 / 256)
+UNIT = np.float32(1 / 256)
 """Standard deviations of the noise in which responses are kept, as whole numbers of 16 bits."""
 _CREEP_PX = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Standard deviations of a one-frame displacement that are tried, px of the filter."""
 _CELL_VARIANCE = 1 / 6
 """Of a rod that rests, seen on a grid: it is anywhere in its pixel."""
-_JUMP, _APPEAR, _VANISH = Single(0.03), Single(0.003), Single(0.003)
+_JUMP, _APPEAR, _VANISH = np.float32(0.03), np.float32(0.003), np.float32(0.003)
 """Probability from frame to frame, of a jump to anywhere in the window, with any angle."""
 _ANY_TURN, _NEXT_ANGLE = 0.1, 0.1
 """Probability, from frame to frame, of a turn to any angle, and of one to a neighbouring angle of the filters."""
@@ -30,12 +29,15 @@ _TURNING = np.array(
 )
 _USUAL_FRAMES = 3
 """As many frames as the usual signal to noise counts for when that of a rod is learnt."""
-_LEAST_SNR, _MOST_SNR = 2.5, 9.0
+_LEAST_SNR, _SHADOW = 2.5, 0.3
+"""Least signal to noise of a rod, and of that of one beside it: less may be what is left of that."""
+_TWICE = 1.3
+"""Signal to noise from which a rod may be two, in that of single ones, which differ by a tenth."""
 _NEEDED = 20.0
 """Log evidence for a rod, given those beside it."""
 _PATH_FRAMES = 5
 _SETTLING, _SETTLING_WITHOUT, _DRAWS = 8, 3, 8
-"""How often the paths of rods that touch are drawn anew before they count, without one of them, and how often they count."""
+"""How often paths of rods that touch are drawn before they count, to see whether one may go, and while they count."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,18 @@ class View:
         Half the side of the window around its path in which a rod is sought, px.
     creep : ndarray
         Probability, along each axis, of moving by 0, 1, ... px from one frame to the next.
+    known : tuple of Walk
+        Rods that are elsewhere.
+    usual_snr : float
+        Of single rods; infinite while it is not known.
     """
 
     responses: NDArray[np.int16]
     overlaps: Array
     half: int
     creep: Array
+    known: tuple[Walk, ...] = ()
+    usual_snr: float = np.inf
 
     def creeping(self, step: float) -> View:
         """Take rods to creep by *step* px, one standard deviation along each axis."""
@@ -148,7 +156,7 @@ def follow_together(view: View, walks: Sequence[Walk], rng: np.random.Generator)
         rods = _redrawn(view, rods, rng)
         if 2 * turn >= turns:
             rods = _without_needless(view, rods, rng)
-    rods = _without_fragments(view, rods, rng)
+    rods = _with_twins(view, _without_fragments(view, rods, rng), rng)
     if not rods:
         return []
     turns = _DRAWS if len(rods) > 1 else 1
@@ -162,32 +170,38 @@ def follow_together(view: View, walks: Sequence[Walk], rng: np.random.Generator)
             sums[k] = belief if so_far is None else (so_far[0] + belief[0], so_far[1] + belief[1])
         rods = _as_strong_as_seen(view, rods)
     return [
-        (rod, _belief(states / turns, absent / turns, middle - view.half, rod.snr))
+        (rod, _belief(states / np.float32(turns), absent / np.float32(turns), middle - view.half, rod.snr))
         for rod, (states, absent), middle in zip(rods, (one for one in sums if one is not None), centres, strict=True)
     ]
 
 
 def _redrawn(view: View, rods: Sequence[Walk], rng: np.random.Generator) -> list[Walk]:
     """All of them once, in turn, and then as strong as they are seen to be."""
+    return _as_strong_as_seen(view, _each_drawn(view, rods, rng))
+
+
+def _each_drawn(view: View, rods: Sequence[Walk], rng: np.random.Generator) -> list[Walk]:
     rods = list(rods)
     for k, rod in enumerate(rods):
         rods[k] = _drawn(view, rod, rods[:k] + rods[k + 1 :], rng, _centres(rod))
-    return _as_strong_as_seen(view, rods)
+    return rods
 
 
 def _without_needless(view: View, rods: list[Walk], rng: np.random.Generator) -> list[Walk]:
     """Leave out, the least first, rods for which there is too little evidence beside the others."""
-    while rods and min(map(_worth, rods)) < _NEEDED:
-        least = min(range(len(rods)), key=lambda k: _worth(rods[k]))
+    while rods and min(worths := [_worth(rod, rods) for rod in rods]) < _NEEDED:
+        least = int(np.argmin(worths))
         rods = rods[:least] + rods[least + 1 :]
         for k, rod in enumerate(rods):
-            if _worth(rod) < _NEEDED:
+            if _worth(rod, rods) < _NEEDED:
                 rods[k] = _drawn(view, rod, rods[:k] + rods[k + 1 :], rng, _centres(rod))
     return rods
 
 
-def _worth(rod: Walk) -> float:
-    return rod.evidence if rod.snr >= _LEAST_SNR and rod.present.any() else -np.inf
+def _worth(rod: Walk, rods: Sequence[Walk]) -> float:
+    """Log evidence for a *rod* beside *rods*, none where it is too faint or never there."""
+    least = max(_LEAST_SNR, *(_SHADOW * other.snr for other in rods))
+    return rod.evidence if rod.snr >= least and rod.present.any() else -np.inf
 
 
 def _without_fragments(view: View, rods: list[Walk], rng: np.random.Generator) -> list[Walk]:
@@ -195,14 +209,34 @@ def _without_fragments(view: View, rods: list[Walk], rng: np.random.Generator) -
     left, k = sorted(rods, key=lambda rod: int(rod.present.sum())), 0
     while k < len(left):
         rod, others = left[k], left[:k] + left[k + 1 :]
-        if others and not rod.present.all():
-            for _ in range(_SETTLING_WITHOUT):
-                others = _redrawn(view, others, rng)
-            if _worth(_drawn(view, rod, others, rng, _centres(rod))) < _NEEDED:
-                left = others
-                continue
-        k += 1
+        tried = others
+        for _ in range(_SETTLING_WITHOUT if others and not rod.present.all() else 0):
+            tried = _redrawn(view, tried, rng)
+        came = [new.present & ~old.present for new, old in zip(tried, others, strict=True)]
+        taken_over = np.any(came, axis=0)[rod.present].mean() > 0.5 if others else False
+        if taken_over and _worth(_drawn(view, rod, tried, rng, _centres(rod)), tried) < _NEEDED:
+            left = tried
+        else:
+            k += 1
     return left
+
+
+def _with_twins(view: View, rods: list[Walk], rng: np.random.Generator) -> list[Walk]:
+    """Take a rod that stands out more than others for two on each other, where there is evidence for both."""
+    for rod in list(rods):
+        if not any(one is rod for one in rods) or rod.snr < _TWICE * view.usual_snr:
+            continue
+        half = replace(rod, snr=USUAL_SNR)
+        tried = [*(one for one in rods if one is not rod), half, half]
+        for _ in range(_SETTLING // 2):
+            tried = _each_drawn(view, tried, rng)
+        for _ in range(_SETTLING // 2 if _worth(tried[-1], tried) > 0 else 0):
+            tried = _redrawn(view, tried, rng)
+        gain = _explained(view, tried) - _explained(view, rods)
+        worth = min(gain, *(_worth(one, tried) for one in tried))
+        if worth >= _NEEDED and len(_without_fragments(view, tried, rng)) == len(tried):
+            rods = tried
+    return rods
 
 
 def _drawn(view: View, rod: Walk, others: Sequence[Walk], rng: np.random.Generator, centres: States) -> Walk:
@@ -223,14 +257,14 @@ def _filtered(
     view: View, rod: Walk, others: Sequence[Walk], centres: States | None = None
 ) -> tuple[Array, Array, Array, float]:
     """Log likelihoods, and what `filtered` makes of them."""
-    middle = _centres(rod) if centres is None else centres
+    middle, others = _centres(rod) if centres is None else centres, [*others, *view.known]
     count = (len(others), len(middle))
     logs = log_likelihoods(
         view.responses,
         UNIT,
         middle,
         view.half,
-        Single(rod.snr),
+        np.float32(rod.snr),
         np.array([one.states for one in others], dtype=np.int64).reshape(*count, 3),
         np.array([one.present for one in others], dtype=np.bool_).reshape(count),
         np.array([one.snr for one in others], dtype=np.float32),
@@ -242,9 +276,7 @@ def _filtered(
 def _believed(view: View, rod: Walk, others: Sequence[Walk], centres: States) -> tuple[Array, Array]:
     """What `believed` says of a *rod*, given the *others*."""
     logs, here, absent, _ = _filtered(view, rod, others, centres)
-    return believed(
-        logs, here, absent, np.diff(centres, axis=0), view.creep, _TURNING, _JUMP, _APPEAR, _VANISH
-    )
+    return believed(logs, here, absent, np.diff(centres, axis=0), view.creep, _TURNING, _JUMP, _APPEAR, _VANISH)
 
 
 def _belief(states: Array, absent: Array, corners: States, snr: float) -> Belief:
@@ -256,7 +288,8 @@ def _belief(states: Array, absent: Array, corners: States, snr: float) -> Belief
     angle = states[frames, :, y, x].argmax(axis=1)
     near = ndimage.uniform_filter(places, (0, 5, 5), mode="constant")[frames, y, x] * 25
     best = np.stack([angle, y + corners[:, 0], x + corners[:, 1]], axis=1)
-    return Belief(best, absent < 0.5, near / np.maximum(places.sum(axis=(1, 2)), 1e-9), snr)
+    confidence = np.minimum(near / np.maximum(places.sum(axis=(1, 2)), 1e-9), 1.0)
+    return Belief(best, absent < 0.5, confidence, snr)
 
 
 def _centres(rod: Walk) -> States:
@@ -274,19 +307,32 @@ def _held(states: States, present: NDArray[np.bool_]) -> States:
 
 def _as_strong_as_seen(view: View, rods: Sequence[Walk]) -> list[Walk]:
     """The signal to noise of each that together explain the responses at their places best."""
+    seen, overlap = _seen(view, rods)
+    usual = np.full(len(rods), _USUAL_FRAMES)
+    strength = np.linalg.solve(overlap + np.diag(usual), seen + USUAL_SNR * usual)
+    return [replace(rod, snr=max(float(snr), 0.0)) for rod, snr in zip(rods, strength, strict=True)]
+
+
+def _explained(view: View, rods: Sequence[Walk]) -> float:
+    """Log likelihood ratio of all frames with the *rods*, where and as strong as they are, against none."""
+    seen, overlap = _seen(view, rods)
+    snr = np.array([rod.snr for rod in rods])
+    return float(snr @ seen - snr @ overlap @ snr / 2)
+
+
+def _seen(view: View, rods: Sequence[Walk]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over frames: responses at the places of *rods*, (rods,), and what each adds to each, (rods, rods)."""
     count, reach = len(rods), view.overlaps.shape[2] // 2
     states, present = (np.array([getattr(rod, name) for rod in rods]) for name in ("states", "present"))
-    overlap, seen = _USUAL_FRAMES * np.eye(count), np.full(count, _USUAL_FRAMES * USUAL_SNR)
+    seen, overlap = np.zeros(count), np.zeros((count, count))
     for k in range(count):
         rows = np.flatnonzero(present[k])
         angle, y, x = states[k, rows].T
-        seen[k] += float(UNIT) * view.responses[rows, angle, y, x].sum(dtype=float)
+        seen[k] = float(UNIT) * view.responses[rows, angle, y, x].sum(dtype=float)
         for other in range(count):
             turned, up, left = states[other, rows].T
             down, right = y - up + reach, x - left + reach
             inside = present[other, rows] & (np.minimum(down, right) >= 0) & (np.maximum(down, right) <= 2 * reach)
-            overlap[k, other] += view.overlaps[
-                turned[inside], angle[inside], down[inside], right[inside]
-            ].sum(dtype=float)
-    strength = np.clip(np.linalg.solve(overlap, seen), 0, _MOST_SNR)
-    return [replace(rod, snr=float(snr)) for rod, snr in zip(rods, strength, strict=True)]
+            at = (turned[inside], angle[inside], down[inside], right[inside])
+            overlap[k, other] = view.overlaps[at].sum(dtype=float)
+    return seen, overlap
