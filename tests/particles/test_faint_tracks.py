@@ -7,7 +7,7 @@ import pytest
 from napari_lptem_diffusion.particles import calibrate, follow, render_movie
 from napari_lptem_diffusion.particles.finding.slow_paths import USUAL_SNR, best_paths
 from napari_lptem_diffusion.particles.following.faint_tracks import faint_tracks
-from napari_lptem_diffusion.particles.following.fits_along_paths import fitted_along
+from napari_lptem_diffusion.particles.following.fits_along_paths import fitted_along, rms_within
 from napari_lptem_diffusion.particles.known_truth.scoring import match_rods, matched_filter_snr
 from napari_lptem_diffusion.settings import DetectionSettings
 from tests.particles.scenes import HARD
@@ -92,7 +92,7 @@ def test_a_fit_goes_where_its_frame_says_and_is_not_kept_where_that_is_off_the_p
     matches = match_rods(tracks, poses)
     assert matches.f1 == 1.0
     assert np.hypot(matches.along, matches.across).mean() < 1.5
-    far = fitted_along(movie, detector, paths.assign(x=paths["x"] + 11.0))
+    far = fitted_along(movie, detector, paths.assign(x=paths["x"] + 13.0))
     assert len(far) < 0.1 * len(paths)
 
 
@@ -107,3 +107,11 @@ def test_every_path_keeps_its_name_and_the_probability_of_its_places():
     assert tracks["link_confidence"].between(0, 1).all()
     assert tracks["link_confidence"].median() > 0.6
     assert not tracks.duplicated(["particle", "frame"]).any()
+
+
+@pytest.mark.parametrize(("along", "across", "radius"), [(3.5, 2.2, 8.0), (1.0, 1.0, 2.0), (2.0, 1.0, 100.0)])
+def test_errors_of_rods_that_count_as_seen_are_those_within_the_distance_that_counts(along, across, radius):
+    drawn = np.random.default_rng(0).normal(0, (along, across), (400_000, 2))
+    kept = drawn[np.hypot(*drawn.T) <= radius]
+    (stated_along,), (stated_across,) = rms_within(np.array([along]), np.array([across]), radius)
+    assert [stated_along, stated_across] == pytest.approx(np.sqrt((kept**2).mean(axis=0)), rel=0.01)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector
+from napari_lptem_diffusion.particles.finding.error_scale import ErrorScale
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames
 from napari_lptem_diffusion.particles.finding.pose_fit import Fit
@@ -18,10 +19,15 @@ from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, LENGTH, R
 from napari_lptem_diffusion.particles.following.rigid_shape import SIZES, rigid_shapes
 from napari_lptem_diffusion.progress import Progress, ShouldStop
 
+Matrix = NDArray[np.float64]
 _CONTRAST_SPREAD = 0.2
 """Standard deviation of the logarithm of a rod's contrast from frame to frame; its path knows the mean better."""
 _AWAY_LENGTHS = 0.25
 """How far from its path a frame may put a rod: three times the error of a position at a signal to noise of 4.5."""
+
+
+_TURNS = 24
+_ERRORS = ["localization_error_along", "localization_error_across", "angle_error_deg"]
 
 
 def fitted_along(
@@ -86,10 +92,42 @@ def fitted_along(
     table = pd.concat([one for _, one in found]).set_axis(np.concatenate([rows for rows, _ in found])).sort_index()
     unknown = [*SIZES, *(f"{name}_error" for name in SIZES)]
     fitted = paths.assign(**{name: table[name] for name in COLUMNS}).assign(**dict.fromkeys(unknown, np.nan))
-    away = np.hypot(*(fitted[["x", "y"]] - paths[["x", "y"]]).to_numpy(float).T)
-    length_px = np.exp(detector.prior.centre()[LENGTH]) * detector.field.bin_px
-    seen: pd.DataFrame = fitted[away <= _AWAY_LENGTHS * length_px].reset_index(drop=True)
-    return seen
+    away_px = np.hypot(*(fitted[["x", "y"]] - paths[["x", "y"]]).to_numpy(float).T)
+    most_px = _AWAY_LENGTHS * float(np.exp(detector.prior.centre()[LENGTH])) * detector.field.bin_px
+    seen = fitted[away_px <= most_px].reset_index(drop=True)
+    return _with_errors(seen, detector.error_scale, most_px)
+
+
+def _with_errors(seen: pd.DataFrame, scale: ErrorScale, most_px: float) -> pd.DataFrame:
+    """State the errors for the usual signal to noise of each rod, of positions that are at most so far off.
+
+    A rod that by chance has less contrast in a frame is not known worse there: its contrast is that of its path.
+    """
+    snr = seen["snr"].to_numpy(float)
+    usual = seen.groupby("particle")["snr"].transform("median").to_numpy(float)
+    along, across, angle = snr / usual * scale.factors(usual) / scale.factors(snr) * seen[_ERRORS].to_numpy(float).T
+    along, across = rms_within(along, across, most_px)
+    errors = dict(zip(_ERRORS, (along, across, angle), strict=True))
+    return seen.assign(localization_error=np.sqrt((along**2 + across**2) / 2), **errors)
+
+
+def rms_within(along: Matrix, across: Matrix, radius: float) -> tuple[Matrix, Matrix]:
+    """Root mean squares, along each axis, of a normal distribution in the plane that is cut at a *radius*.
+
+    Parameters
+    ----------
+    along, across : ndarray
+        (n,) standard deviations without the cut.
+    radius : float
+        In the same unit.
+    """
+    turn = np.arange(_TURNS) * np.pi / _TURNS
+    c, s = np.cos(turn)[:, None] ** 2, np.sin(turn)[:, None] ** 2
+    slope = (c / along**2 + s / across**2) / 2  # exp(-slope r^2) in this direction, integrated over r in closed form
+    end = slope * radius**2
+    share = -np.expm1(-end) / slope
+    spread = (1 - (1 + end) * np.exp(-end)) / slope**2 / share.sum(axis=0)
+    return np.sqrt((c * spread).sum(axis=0)), np.sqrt((s * spread).sum(axis=0))
 
 
 def _own_signal(fit: Fit, priors: RodPriors) -> Fit:
