@@ -96,6 +96,17 @@ def test_a_fit_goes_where_its_frame_says_and_is_not_kept_where_that_is_off_the_p
     assert len(far) < 0.1 * len(paths)
 
 
+def test_rods_keep_their_names_from_one_part_of_a_long_movie_to_the_next(monkeypatch):
+    monkeypatch.setattr(f"{faint_tracks.__module__}._RESPONSES_TOGETHER", 1)
+    monkeypatch.setattr(f"{faint_tracks.__module__}._FRAMES_SHARED", 6)
+    movie, poses = rods_at([(60, 60), (180, 60), (120, 190)], [0, 60, 120], 4.8, seed=8)
+    tracks = faint_tracks(movie, calibrate(movie, GIVEN))
+    matches = match_rods(tracks, poses)
+    assert len(set(zip(matches.true["particle"], matches.found["particle"], strict=True))) == 3
+    assert matches.f1 > 0.9
+    assert not tracks.duplicated(["particle", "frame"]).any()
+
+
 def test_every_path_keeps_its_name_and_the_probability_of_its_places():
     movie, poses = rods_at([(60, 60), (180, 60), (120, 190)], [0, 60, 120], 4.8, seed=8)
     detector = calibrate(movie, GIVEN)

@@ -18,19 +18,25 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def prepare_fit(still_at_it: Callable[[], None]) -> None:
-    """Have the loops of the fit compiled, or read from where they are kept, on a thread of its own.
+    """Have the loops of the fit compiled, or read from where they are kept; as `compiled_meanwhile`."""
+    compiled_meanwhile(_fit_a_rod, still_at_it)
+
+
+def compiled_meanwhile(first_use: Callable[[], object], still_at_it: Callable[[], None]) -> None:
+    """Let the *first_use* of compiled loops go on, on a thread of its own.
 
     Parameters
     ----------
+    first_use : callable
     still_at_it : callable
         Called twice a second meanwhile; may raise to stop waiting.
     """
     pool = ThreadPoolExecutor(1)
-    fitted = pool.submit(_fit_a_rod)
+    used = pool.submit(first_use)
     pool.shutdown(wait=False)
-    while wait([fitted], _SECONDS_BETWEEN_LOOKS).not_done:
+    while wait([used], _SECONDS_BETWEEN_LOOKS).not_done:
         still_at_it()
-    fitted.result()
+    used.result()
 
 
 def _fit_a_rod() -> None:

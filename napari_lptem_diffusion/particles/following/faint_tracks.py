@@ -15,6 +15,7 @@ from napari_lptem_diffusion.particles.finding.detections import COLUMNS
 from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
 from napari_lptem_diffusion.particles.finding.field import Frames
 from napari_lptem_diffusion.particles.finding.frame_pool import over_frames, side_by_side
+from napari_lptem_diffusion.particles.finding.preparing import compiled_meanwhile
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE
 from napari_lptem_diffusion.particles.finding.slow_paths import best_paths, log_likelihood
 from napari_lptem_diffusion.particles.following.faint_walks import (
@@ -22,6 +23,7 @@ from napari_lptem_diffusion.particles.following.faint_walks import (
     Belief,
     View,
     Walk,
+    follow_nothing,
     follow_together,
     likeliest_creep,
 )
@@ -64,6 +66,10 @@ def faint_tracks(
     Stopped
         If *should_stop* answered True.
     """
+    compiled_meanwhile(
+        follow_nothing,
+        lambda: report(progress, should_stop, 0, 1, "preparing for faint rods (once after the installation)"),
+    )
     bank, grid = detector.bank, detector.field.background.size // detector.coarsening**2
     together = max(_RESPONSES_TOGETHER // (len(bank.angles) * grid), 2 * _FRAMES_SHARED)
     places = pd.DataFrame({name: pd.Series(dtype=float) for name in _PLACES})

@@ -175,6 +175,14 @@ def follow_together(view: View, walks: Sequence[Walk], rng: np.random.Generator)
     ]
 
 
+def follow_nothing() -> None:
+    """Use all loops once, so that they are compiled."""
+    view = View(np.full((2, 2, 4, 4), 1500, np.int16), np.ones((2, 2, 5, 5), np.float32), 1, np.ones(1, np.float32))
+    walk = Walk.through(np.arange(2), np.ones((2, 3), np.int64), 2)
+    _drawn(view.creeping(0.0), walk, [walk], np.random.default_rng(0), _centres(walk))
+    _believed(view, walk, [walk], _centres(walk))
+
+
 def _redrawn(view: View, rods: Sequence[Walk], rng: np.random.Generator) -> list[Walk]:
     """All of them once, in turn, and then as strong as they are seen to be."""
     return _as_strong_as_seen(view, _each_drawn(view, rods, rng))
