@@ -128,10 +128,11 @@ def tracking_table(outcomes: dict[str, Outcome]) -> None:
         "1 - distance / 8 px from .05 to .95 as in the paper, which the bound of the position limits."
     )
     columns = ["level", "HOTA", "DetA", "AssA", "strict HOTA", "IDF1", "switches per 1000 rod-frames", "link Jaccard"]
-    table("Tracking", note, [*columns, "TRA", "tracks / rods"])
+    table("Tracking", note, [*columns, "TRA", "tracks / rods", "F1 / HOTA of each movie"])
     for level, outcome in outcomes.items():
         scores = score_tracks(outcome.tracks, outcome.truth)
         parts = (*vars(scores.hota).values(), scores.strict_hota.hota, scores.idf1)
+        movies = [(one.matches(one.tracks).f1, score_tracks(one.tracks, one.truth).hota.hota) for one in outcome.each()]
         row(
             level,
             *(f"{part:.3f}" for part in parts),
@@ -139,6 +140,7 @@ def tracking_table(outcomes: dict[str, Outcome]) -> None:
             f"{scores.link_jaccard:.3f}",
             f"{scores.tra:.3f}",
             f"{outcome.tracks['particle'].nunique()} / {outcome.truth['particle'].nunique()}",
+            ", ".join(f"{f1:.2f} / {hota:.2f}" for f1, hota in movies),
         )
 
 
