@@ -48,9 +48,10 @@ LEVELS = {
     "easy": Level(Imaging(electrons_per_px=60, contrast=0.6, grey_per_electron=2.2, grey_offset=5), (1.0, 1.0)),
     "medium": Level(Imaging(electrons_per_px=30, contrast=0.4, grey_per_electron=5, grey_offset=-40), (1.5, 3.0)),
     "hard": Level(Imaging(), (2.0, 5.0), (9, 11, 14)),
+    "faint": Level(Imaging(), (2.0, 5.0), (6.5, 7, 7.5)),
     "extreme": Level(Imaging(), (2.0, 5.0), (4, 4.5, 5)),
 }
-"""*hard* has the dose, grey values, noise and illumination of the real movie; *extreme* fainter rods in it."""
+"""*hard* has the dose, grey values, noise and illumination of the real movie; *faint* and *extreme* fainter rods in it."""
 
 
 @dataclass(frozen=True)

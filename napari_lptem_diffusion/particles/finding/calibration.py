@@ -45,7 +45,7 @@ _LEAST_VISIBLE = 0.95
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
-_FAINT_SNR = 6.5
+_FAINT_SNR = 8.0
 _STAGES = 5
 _CLEAR = 8.0
 """Signal to noise of the strongest object below which single frames may show nothing but noise."""

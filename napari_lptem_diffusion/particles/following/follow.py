@@ -19,7 +19,7 @@ from napari_lptem_diffusion.progress import Progress, ShouldStop
 from napari_lptem_diffusion.settings import LinkingSettings
 
 _SAME_PLACE_WIDTHS = 0.5
-_FAINT_SNR = 6.5
+_FAINT_SNR = 8.0
 _MOST_LOOKS = 3
 _MANY_MORE = 0.05
 
@@ -34,7 +34,7 @@ def follow(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Follow the rods of a movie: `link`, `look_again`, `link`, and one size for each rod.
 
-    Where the rods hardly stand out (median signal to noise below 6.5) several frames together tell where they
+    Where the rods hardly stand out (median signal to noise below 8) several frames together tell where they
     are (`faint_tracks.faint_tracks`); detections and links do not count, and every rod keeps the name of its path
     (`fits_along_paths.fitted_along`). As long as a look finds 5 % more, another one follows, at most three.
 
