@@ -51,7 +51,7 @@ LEVELS = {
     "faint": Level(Imaging(), (2.0, 5.0), (6.5, 7, 7.5)),
     "extreme": Level(Imaging(), (2.0, 5.0), (4, 4.5, 5)),
 }
-"""*hard* has the dose, grey values, noise and illumination of the real movie; *faint* and *extreme* fainter rods in it."""
+"""*hard* has the dose, grey values, noise and illumination of the real movie; *faint* and *extreme* fainter rods."""
 
 
 @dataclass(frozen=True)
