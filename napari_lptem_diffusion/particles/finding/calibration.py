@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 from napari_lptem_diffusion.particles.finding.aperture import without_dark
 from napari_lptem_diffusion.particles.finding.capsule import RodShape
 from napari_lptem_diffusion.particles.finding.detector import Detector, coarsen
-from napari_lptem_diffusion.particles.finding.dirt import with_dirt
+from napari_lptem_diffusion.particles.finding.dirt import Still, find_still, with_dirt, with_large_dirt
 from napari_lptem_diffusion.particles.finding.faint_sizes import learn_faint_sizes
 from napari_lptem_diffusion.particles.finding.field import build_field, measure_noise
 from napari_lptem_diffusion.particles.finding.filter_bank import FilterBank, build_filter_bank
@@ -42,6 +42,9 @@ _CONTRAST_FRAMES = 6
 _LEARNING_RODS = 20
 _MOST_RODS = 200
 _LEAST_VISIBLE = 0.95
+_FEWEST_MOVERS = 20
+_STILL = 0.7
+"""Share of its amplitude that what stays shows of a rod that is still."""
 _LEAST_BLUR = 0.5
 _UNLEARNT_SPREADS = (0.4, 0.3, 0.8)
 _GIVEN_SPREAD = 0.05
@@ -98,16 +101,19 @@ def calibrate(
     given = {None: None, "dark": -1, "bright": 1}[settings.rods_are]
     shape, sign = _rough_size(movie, samples, noise, given, pause)
     prior = _given(Prior(shape or _unknown_shape(samples), *_UNLEARNT_SPREADS), settings)
+    still: Still | None = None
     for turn, frames in enumerate(_LEARNING_FRAMES):
         stage += 1
         detector = _detector(samples, noise, settings, prior, sign, pause)
-        prior, snr = _learn_population(detector, samples, frames, pause)
+        still = find_still(detector, samples, pause) if turn else None
+        prior, snr = _learn_population(detector, samples, frames, still, pause)
         if turn and snr < _FAINT_SNR:
             prior = learn_faint_sizes(detector, movie, pause) or prior
         prior = _given(prior, settings)
         noise = noise if turn else _noise_beside_rods(detector, samples, noise, pause)
     stage += 1
-    detector = _detector(samples, noise, settings, prior, sign, pause).with_error_scales(pause)
+    detector = _without_dirt(_detector(samples, noise, settings, prior, sign, pause), samples, still, snr, pause)
+    detector = detector.with_error_scales(pause)
     return detector if snr < _FAINT_SNR else replace(detector, contrast=_usual_contrast(detector, samples, pause))
 
 
@@ -200,8 +206,20 @@ def _detector(
     bank = build_filter_bank(fine.shape.scaled(1 / coarsening), correlation)
     bank = replace(bank, torch_device=_torch_device(settings))
     detector = Detector(settings, field, bank, coarsening, fine)
-    detector = replace(detector, field=with_dirt(detector, samples, pause))
+    detector = replace(detector, field=with_large_dirt(detector, samples))
     return replace(detector, bank=replace(bank, texture=_texture(detector, samples, pause)))
+
+
+def _without_dirt(
+    detector: Detector, samples: Samples, still: Still | None, usual_snr: float, pause: Callable[[], None]
+) -> Detector:
+    """Take what stays and is no rod for background."""
+    if still is None:
+        return detector
+    if still.grey.shape != detector.field.background.shape:  # the rods turned out so that another grid is better
+        still = find_still(detector, samples, pause) or still
+    detector = replace(detector, field=with_dirt(detector, still, usual_snr))
+    return replace(detector, bank=replace(detector.bank, texture=_texture(detector, samples, pause)))
 
 
 def _noise_beside_rods(detector: Detector, samples: Samples, noise: Noise, pause: Callable[[], None]) -> Noise:
@@ -253,18 +271,24 @@ def _single_rods(detector: Detector, frame: NDArray[np.generic]) -> tuple[Array,
 
 
 def _learn_population(
-    detector: Detector, samples: Samples, frames: int, pause: Callable[[], None]
+    detector: Detector, samples: Samples, frames: int, still: Still | None, pause: Callable[[], None]
 ) -> tuple[Prior, float]:
-    """Size of the rods that are alone and wholly in view, its variation (px of the movie), and how they stand out."""
+    """Size of the rods that are alone and wholly in view, its variation (px of the movie), and how they stand out.
+
+    Where enough of them move, those that do count alone.
+    """
+    views = side_by_side(partial(_single_rods, detector), _some(samples, frames), pause)
+    seen = [(image, fit.take(_clear(detector, fit))) for image, fit in views if fit is not None]
+    if still is not None:
+        moving = [(image, fit.take(_movers(detector, fit, still))) for image, fit in seen]
+        if sum(len(fit.snr) for _, fit in moving) >= _FEWEST_MOVERS:
+            seen = moving
     images, rods, snr = [], [], []
-    for image, fit in side_by_side(partial(_single_rods, detector), _some(samples, frames), pause):
-        if fit is None:
-            continue
-        clear = _clear(detector, fit)
-        if len(clear):
+    for image, fit in seen:
+        if len(fit.snr):
             images.append(image)
-            snr.append(fit.snr[clear] / detector.bank.texture)
-            rods.append(_spread_over(fit.parameters[clear[np.argsort(-fit.snr[clear], kind="stable")]]))
+            snr.append(fit.snr / detector.bank.texture)
+            rods.append(_spread_over(fit.parameters[np.argsort(-fit.snr, kind="stable")]))
     bin_px = detector.field.bin_px
     if not images:
         return detector.prior.scaled(bin_px), 0.0
@@ -286,6 +310,15 @@ def _clear(detector: Detector, fit: Fit) -> NDArray[np.intp]:
     sure = fit.snr >= detector.settings.threshold_sigma * detector.bank.texture
     alone = _apart(fit.parameters, detector.prior.shape.length)
     return np.flatnonzero((fit.visible > _LEAST_VISIBLE) & sure & alone)
+
+
+def _movers(detector: Detector, fit: Fit, still: Still) -> NDArray[np.intp]:
+    """Which rods are where something moves or what stays is much fainter."""
+    rest = still.shown_by(detector.field)
+    last = np.array(rest.shape)[:, None] - 1
+    rows, columns = np.clip(np.rint(fit.parameters[:, [Y, X]].T).astype(int), 0, last)
+    stays = rest[rows, columns] > _STILL * fit.parameters[:, AMPLITUDE]
+    return np.flatnonzero(still.moves[rows, columns] | ~stays)
 
 
 def _apart(rods: NDArray[np.float64], distance: float) -> NDArray[np.bool_]:
