@@ -35,6 +35,8 @@ _UNLIKE = 16.0
 """Squared distance from the usual size, in spreads, from which a rod is none of this movie's."""
 _FAINT = 0.25
 """Share of the usual signal to noise below which what stays is film rather than a rod."""
+_SHOWN = 0.05
+"""A rod is seen where it takes more than this share of its amplitude."""
 _SURE = 3.0
 
 
@@ -155,8 +157,9 @@ def with_dirt(detector: Detector, still: Still, usual_snr: float) -> Field:
     base = smooth_background(rest, field.blind, window)
     base += smooth_background(rest - base, field.blind | _standing_out(detector, rest - base), window)
     rest = rest - base
-    dirt = rest - _stuck_rods(detector, rest, still.frames, usual_snr)
-    dirt *= _reliable(detector, dirt, still.frames) * ~still.moves
+    rods = _may_be_rods_in(detector, rest, still, usual_snr) | still.moves
+    dirt = np.where(rods, np.float32(0), rest)
+    dirt *= _reliable(detector, dirt, still.frames)
     return _with(field, base + dirt)
 
 
@@ -188,31 +191,33 @@ def _standing_out(detector: Detector, rest: Array) -> Mask:
     return np.asarray(ndimage.binary_dilation(outlier, iterations=max(round(width / 2), 1)))
 
 
-def _stuck_rods(detector: Detector, rest: Array, frames: int, usual_snr: float) -> Array:
-    """Image of what may be rods that are stuck in the mean of so many *frames*."""
-    root, field = np.float32(np.sqrt(frames)), detector.field
+def _may_be_rods_in(detector: Detector, rest: Array, still: Still, usual_snr: float) -> Mask:
+    """Where what stays may be rods that are stuck, or that move a little."""
+    root, field = np.float32(np.sqrt(still.frames)), detector.field
     clear = rest * root
-    noise = replace(field.noise, variance=field.noise.variance.scaled(1 / frames))
+    noise = replace(field.noise, variance=field.noise.variance.scaled(1 / still.frames))
     least = max(_FAINT * usual_snr * float(root) / detector.settings.threshold_sigma, 1.0)
     bank = replace(detector.bank, texture=least)
     fit = replace(detector, field=replace(field, noise=noise), bank=bank).fit(clear)
+    places = np.zeros(rest.shape, dtype=np.bool_)
     if fit is None:
-        return np.zeros_like(rest)
+        return places
     left = clear - rods_image(clear.shape, fit.parameters, detector.prior.shape.reach)
-    groups = touching_groups(fit.parameters, most=len(fit.parameters))
-    stuck = [row for group in groups if _may_be_rods(detector, fit.parameters[group], left) for row in group]
-    return rods_image(clear.shape, fit.parameters[stuck], detector.prior.shape.reach) / root
+    for group in touching_groups(fit.parameters, most=len(fit.parameters)):
+        rods = fit.parameters[group]
+        image = rods_image(left.shape, rods, detector.prior.shape.reach)
+        near = ndimage.maximum_filter(image > _SHOWN * image.max(), 2 * round(detector.prior.shape.width / 4) + 1)
+        if still.moves[near].mean() > 0.5 or _may_be_rods(detector, rods, image[near], left[near]):
+            places |= near
+    return places
 
 
-def _may_be_rods(detector: Detector, rods: Matrix, left: Array) -> bool:
-    """Whether all of some *rods* that touch have usual sizes, and together leave hardly anything."""
+def _may_be_rods(detector: Detector, rods: Matrix, image: Array, left: Array) -> bool:
+    """Whether all of some *rods* that touch have usual sizes, and leave hardly anything of their *image*."""
     prior = detector.prior
     unlike = (prior.precision() * (rods - prior.centre()) ** 2)[:, SIZE].sum(axis=1)
-    if (unlike > _UNLIKE).any():
-        return False
-    image = rods_image(left.shape, rods, prior.shape.reach)
-    near = ndimage.maximum_filter(image > 0.05 * image.max(), 2 * round(prior.shape.width / 4) + 1)
-    return bool((left[near] ** 2 - 1).sum() < _UNEXPLAINED * (image[near] ** 2).sum())
+    explained = (left**2 - 1).sum() < _UNEXPLAINED * (image**2).sum()
+    return bool((unlike < _UNLIKE).all() and explained)
 
 
 def _reliable(detector: Detector, rest: Array, frames: int) -> Array:
