@@ -21,7 +21,7 @@ from napari_lptem_diffusion.particles.finding.field import build_field, measure_
 from napari_lptem_diffusion.particles.finding.filter_bank import FilterBank, build_filter_bank
 from napari_lptem_diffusion.particles.finding.frame_pool import side_by_side
 from napari_lptem_diffusion.particles.finding.noise import Noise
-from napari_lptem_diffusion.particles.finding.pose_fit import Fit, rods_image
+from napari_lptem_diffusion.particles.finding.pose_fit import Fit, joined_fits, rods_image
 from napari_lptem_diffusion.particles.finding.preparing import prepare_fit
 from napari_lptem_diffusion.particles.finding.priors import AMPLITUDE, Prior, X, Y
 from napari_lptem_diffusion.particles.finding.samples import Frames, Samples, sample_movie, shows_something
@@ -297,12 +297,22 @@ def _learn_population(
 
 
 def _usual_contrast(detector: Detector, samples: Samples, pause: Callable[[], None]) -> UsualContrast:
-    """Contrast of the rods that are alone and wholly in view, where electrons are counted that rods take away."""
+    """Contrast of the rods that are wholly in view, where electrons are counted that rods take away.
+
+    Rods that touch are told apart by their shapes first: where all of them touch, what looks like one is mostly two.
+    """
     if detector.field.sign > 0 or detector.field.noise.variance.slope <= 0:
         return ANY_CONTRAST
-    views = side_by_side(partial(_single_rods, detector), _some(samples, _CONTRAST_FRAMES), pause)
-    fits = [fit.parameters[_clear(detector, fit)] for _, fit in views if fit is not None]
-    return UsualContrast.of(detector.contrasts(np.concatenate(fits))) if fits else ANY_CONTRAST
+    views = side_by_side(partial(_rods_told_apart, detector), _some(samples, _CONTRAST_FRAMES), pause)
+    fits = [fit for fit in views if fit is not None]
+    if not fits:
+        return ANY_CONTRAST
+    fit = joined_fits(fits)
+    return UsualContrast.of(detector.contrasts(fit.parameters[fit.visible > _LEAST_VISIBLE]))
+
+
+def _rods_told_apart(detector: Detector, frame: NDArray[np.generic]) -> Fit | None:
+    return detector.fit(detector.field.normalise(frame))
 
 
 def _clear(detector: Detector, fit: Fit) -> NDArray[np.intp]:

@@ -26,10 +26,10 @@ class UsualContrast:
 
     @classmethod
     def of(cls, contrasts: Matrix) -> UsualContrast:
-        """Learn it from the *contrasts*, (rods,), of what look like single rods.
+        """Learn it from the *contrasts*, (rods,), of rods told apart by their shapes.
 
-        The middle and the width of the shortest interval of logarithms that holds half of them: what hides two
-        rods is darker, and hardly moves it.
+        The middle and the width of the shortest interval of logarithms that holds half of them: what still hides
+        two rods is darker, and hardly moves it.
         """
         logs = np.sort(np.log(contrasts[contrasts > 0]))
         half = len(logs) // 2 + 1
