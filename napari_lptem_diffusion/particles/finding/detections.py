@@ -22,7 +22,7 @@ from napari_lptem_diffusion.particles.finding.priors import (
 )
 
 Matrix = NDArray[np.float64]
-_LARGEST_ANGLE_ERROR_DEG = 52.0
+LARGEST_ANGLE_ERROR_DEG = 52.0
 """Standard deviation of an angle of which nothing is known: 180 degrees over the root of 12."""
 _LEAST_RELATIVE_ERROR = 1e-3
 
@@ -85,7 +85,7 @@ def detections_table(
         "localization_error": np.sqrt((along**2 + across**2) / 2),
         "localization_error_along": along,
         "localization_error_across": across,
-        "angle_error_deg": np.minimum(np.degrees(angle), _LARGEST_ANGLE_ERROR_DEG),
+        "angle_error_deg": np.minimum(np.degrees(angle), LARGEST_ANGLE_ERROR_DEG),
         "length_error": length_error,
         "width_error": width_error,
         "blur_error": blur_error,

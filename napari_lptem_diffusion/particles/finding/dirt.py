@@ -109,7 +109,7 @@ def find_still(detector: Detector, samples: Samples, pause: Callable[[], None]) 
 
 
 def _moves(mean: Array, varies: Array, seen: Array, frames: int) -> Mask:
-    """Where the temporal variance exceeds that of noise, which is taken from the quieter half of what is *seen*."""
+    """Where the temporal variance exceeds that of noise, which is taken from the quietest quarter of what is *seen*."""
     degrees = frames - 1
     usual = float(np.quantile(seen, _QUIET)) * degrees / float(chi2.ppf(_QUIET, degrees)) if len(seen) else np.inf
     most = usual * float(chi2.isf(_BY_CHANCE, degrees)) / degrees

@@ -82,7 +82,7 @@ def learn_faint_sizes(detector: Detector, movie: Frames, pause: Callable[[], Non
         several = rods.not_single(shape)
         if turn and not several.any():
             break
-        rods = rods.without(several)
+        rods = rods if several.all() else rods.without(several)
         shape = _likeliest(rods, shape, pause)
     return Prior(shape.scaled(factor * detector.field.bin_px), *_SPREADS)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lptem_diffusion.particles.finding.detections import COLUMNS
+from napari_lptem_diffusion.particles.finding.detections import COLUMNS, LARGEST_ANGLE_ERROR_DEG
 from napari_lptem_diffusion.particles.finding.detector import Detector
 from napari_lptem_diffusion.particles.finding.error_scale import ErrorScale
 from napari_lptem_diffusion.particles.finding.field import Frames
@@ -24,9 +24,8 @@ _CONTRAST_SPREAD = 0.2
 """Standard deviation of the logarithm of a rod's contrast from frame to frame; its path knows the mean better."""
 _AWAY_LENGTHS = 0.25
 """How far from its path a frame may put a rod: three times the error of a position at a signal to noise of 4.5."""
-
-
 _TURNS = 24
+"""Directions over which a distribution in the plane is integrated."""
 _ERRORS = ["localization_error_along", "localization_error_across", "angle_error_deg"]
 
 
@@ -107,7 +106,7 @@ def _with_errors(seen: pd.DataFrame, scale: ErrorScale, most_px: float) -> pd.Da
     usual = seen.groupby("particle")["snr"].transform("median").to_numpy(float)
     along, across, angle = snr / usual * scale.factors(usual) / scale.factors(snr) * seen[_ERRORS].to_numpy(float).T
     along, across = rms_within(along, across, most_px)
-    errors = dict(zip(_ERRORS, (along, across, angle), strict=True))
+    errors = dict(zip(_ERRORS, (along, across, np.minimum(angle, LARGEST_ANGLE_ERROR_DEG)), strict=True))
     return seen.assign(localization_error=np.sqrt((along**2 + across**2) / 2), **errors)
 
 
